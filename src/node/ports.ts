@@ -1,0 +1,85 @@
+// What the node needs from the world. storage/ and transport/ implement these with disks and gRPC, test/support with
+// memory; every implementation passes the conformance suite of its port (test/conformance).
+import type { LogIndex, NodeId } from '../lib/ids.ts';
+import type { HardState, LogEntry, PersistBatch, TermRun } from '../raft/index.ts';
+import type { RegistryImage, RegistryMeta, StoredRecord } from '../registry/index.ts';
+import type { Hello, PeerFrame, Refusal } from './peer-protocol.ts';
+
+/** Time as the node sees it. Monotonic time decides, wall time is for people. */
+export interface Clock {
+  /** Monotonic milliseconds, fractional, from an arbitrary origin. */
+  now(): number;
+  /** Unix milliseconds. */
+  unixNow(): number;
+  /** Runs `callback` once after at least `delayMs`; the result cancels it. Never keeps the process alive by itself. */
+  after(delayMs: number, callback: () => void): () => void;
+  /** Runs `callback` after the input that is already waiting has been delivered (setImmediate). */
+  defer(callback: () => void): void;
+}
+
+/** What a log store found when it was opened. */
+export interface LogImage {
+  readonly hardState: HardState;
+  readonly runs: readonly TermRun[];
+  readonly lastIndex: LogIndex;
+}
+
+/** The write-ahead log. One writer; appends become durable in the order of the calls. */
+export interface LogStore {
+  readonly image: LogImage;
+  /** Resolves once the batch and all before it are on stable storage. A rejection is final: the node stops (exit 10). */
+  append(batch: PersistBatch): Promise<void>;
+  /** Durable entries [from, to], cut to about maxBytes of payload but at least one. Rejects with damage (exit 11). */
+  read(from: LogIndex, to: LogIndex, maxBytes: number): Promise<readonly LogEntry[]>;
+  close(): Promise<void>;
+}
+
+export interface StateBatch {
+  readonly records: readonly StoredRecord[];
+  readonly appliedIndex: LogIndex;
+  readonly appliedTerm: number;
+  readonly meta: RegistryMeta;
+}
+
+/** The state machine on disk, written behind the acknowledgement. */
+export interface StateStore {
+  /** The content at open: verified (record scan, recomputed hash) or, after any mismatch or error, empty with appliedIndex 0. */
+  readonly image: RegistryImage;
+  /** Why the content was discarded at open, undefined when it was used: one plain sentence for the log and Status. */
+  readonly discarded: string | undefined;
+  /** Atomic and synced. One call at a time. A rejection means the directory is not to be trusted: the node stops. */
+  write(batch: StateBatch): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface TransportHandlers {
+  /** Decides on a peer's hello, in both directions. undefined admits it. */
+  admit(hello: Hello): Refusal | undefined;
+  /** This node's own hello, asked for at each handshake. */
+  hello(): Hello;
+  /** Frames of one message, in the order sent. */
+  onFrames(from: NodeId, frames: readonly PeerFrame[]): void;
+  /** This node's outbound stream to the peer is open and both hellos were accepted. */
+  onConnected(peer: NodeId, hello: Hello): void;
+  /** The outbound stream broke; redialling has begun. What was queued or in flight may be lost. */
+  onBroken(peer: NodeId): void;
+  /** A redial was refused by the peer's host, or unanswered for two heartbeats. Told again at each further such redial. */
+  onGone(peer: NodeId): void;
+  /** The peer refused this node, or this node refused the peer. */
+  onRefused(peer: NodeId, refusal: Refusal): void;
+}
+
+/** Streams to the other members. Each node dials each other one; frames go out on the stream it dialled. */
+export interface PeerTransport {
+  start(handlers: TransportHandlers): Promise<void>;
+  /** Starts (or changes) the set of peers to keep streams to. */
+  connect(peers: readonly { readonly nodeId: NodeId; readonly address: string }[]): void;
+  /** Queues frames; one message per call at most. False: not connected, or the bounded queue is full, and nothing was queued. */
+  send(to: NodeId, frames: readonly PeerFrame[]): boolean;
+  /** The address it really listens on. */
+  readonly address: string;
+  stop(): Promise<void>;
+}
+
+/** Ends the process in production, ends the node in tests. Codes: 10 disk, 11 damage, 12 quarantine, 13 invariant. */
+export type Fatal = (exitCode: 10 | 11 | 12 | 13 | 14, reason: string, cause?: unknown) => void;

@@ -1,0 +1,124 @@
+// What the doors (gRPC now; HTTP, DNS later) see of a node. One implementation: node.ts.
+import type { Logger } from 'pino';
+import type { NodeId, Revision } from '../lib/ids.ts';
+import type { Role } from '../raft/index.ts';
+import type { ApplyResult, CommandBody, Registry } from '../registry/index.ts';
+import type { Beat, BeatFailure, MemberIdentity } from './peer-protocol.ts';
+import type { Clock, Fatal, LogStore, PeerTransport, StateStore } from './ports.ts';
+import type { WatchHub } from './watch-hub.ts';
+
+/** Everything a node is made of; the composition root (cli/) and tests build it. */
+export interface NodeOptions {
+  readonly self: MemberIdentity;
+  readonly clusterId: string;
+  readonly softwareVersion: string;
+  /** From --initial-members; used to form the cluster while the log is empty, and for the peers' addresses afterwards. */
+  readonly initialMembers: readonly { readonly nodeId: NodeId; readonly peerAddress: string }[];
+  /** Opened. Empty: this data-dir has not joined a cluster yet. Otherwise entry 1 is the ClusterRecord. */
+  readonly logStore: LogStore;
+  readonly stateStore: StateStore;
+  readonly transport: PeerTransport;
+  /** Called once the first record is durable, before this node votes: the data-dir notes the cluster it belongs to. */
+  readonly markFormed: (clusterUuid: string) => Promise<void>;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly fatal: Fatal;
+  /** Seeds raft's generator and this node's tokens; from entropy in production. */
+  readonly seed: number;
+  /** Milliseconds: leader heartbeat (50) and election timeout, drawn from [n, 2n) (300). */
+  readonly heartbeatMs: number;
+  readonly electionMs: number;
+  readonly limits: NodeLimits;
+}
+
+/** Defaults and ranges: config/limits.ts. */
+export interface NodeLimits {
+  readonly maxInstances: number;
+  readonly maxRememberedAnswers: number;
+  readonly rememberAnswersMs: number;
+  /** Change groups the ring keeps: 100 000 changes, and at most this many bytes of records. */
+  readonly ringChanges: number;
+  readonly maxWatches: number;
+  /** Writes of this node's callers waiting for an outcome; beyond, resourceExhausted. Default 10 000. */
+  readonly maxPendingWrites: number;
+}
+
+export interface CallOptions {
+  /** Aborted when the caller went away; the node then forgets the caller, never the write. */
+  readonly signal?: AbortSignal;
+  /** Monotonic milliseconds (Clock.now) by which the caller wants an answer; undefined: the node's own bounds only. */
+  readonly deadline?: number;
+}
+
+export interface WriteOptions extends CallOptions {
+  /** '' means none. */
+  readonly requestId: string;
+  readonly actor: string;
+}
+
+export type Consistency = 'linearizable' | 'bounded' | 'stale';
+export interface ReadOptions extends CallOptions {
+  readonly consistency: Consistency;
+  /** Wait until this node has applied it: until the deadline, 10 s at most, then `behind`. 0: none. */
+  readonly minRevision: Revision;
+  /** For bounded: milliseconds; already defaulted (0 became 1000). */
+  readonly maxStalenessMs: number;
+}
+/** The catalogue may be read now, synchronously, in the same turn of the event loop. */
+export interface ReadPermit {
+  /** Upper bound of how old the answer may be; 0 for linearizable. At most 2^32 - 1, which also means unknown. */
+  readonly ageMs: number;
+}
+
+export interface HeartbeatAnswer {
+  readonly revision: Revision;
+  readonly failures: readonly BeatFailure[];
+  readonly heartbeatIntervalMs: number;
+}
+
+export interface NodeStatus {
+  readonly clusterId: string;
+  readonly nodeId: string;
+  readonly role: Role;
+  readonly term: number;
+  /** '' while none is known. */
+  readonly leaderId: string;
+  readonly lastIndex: number;
+  readonly commitIndex: number;
+  readonly appliedIndex: number;
+  readonly revision: number;
+  /** 16 hex digits at stateHashIndex. */
+  readonly stateHash: string;
+  readonly stateHashIndex: number;
+  readonly members: readonly MemberIdentity[];
+  readonly instances: number;
+  readonly watches: number;
+  readonly problems: readonly string[];
+  /** This node has replayed its log, and stops only after saying otherwise: what gRPC health "" reports. */
+  readonly caughtUp: boolean;
+  readonly stopping: boolean;
+}
+
+/** All methods throw or reject with RegistryError; a write that may have been appended only with `outcomeUnknown`. */
+export interface RegistryNode {
+  /** Validated commands only (api/ validates). Resolves once applied on a quorum-durable log, or answered unchanged after
+   * a quorum round. Never rejects with anything but outcomeUnknown once the entry may be in a log. */
+  write(body: CommandBody, options: WriteOptions): Promise<ApplyResult>;
+  /** Acknowledged only after a quorum round that began after the call (G7). */
+  heartbeat(beats: readonly Beat[], options: CallOptions): Promise<HeartbeatAnswer>;
+  /** Resolves when the catalogue may be read at the wanted consistency. */
+  read(options: ReadOptions): Promise<ReadPermit>;
+  /** Exact from the leader's memory, or undefined where it cannot be had in time. */
+  lastHeartbeat(
+    namespace: string,
+    instanceId: string,
+    options: CallOptions,
+  ): Promise<number | undefined>;
+  readonly registry: Registry;
+  readonly watches: WatchHub;
+  status(): NodeStatus;
+  /** Called at each change of caughtUp, stopping or leaderId; returns the unsubscribe function. */
+  onHealthChange(listener: () => void): () => void;
+  /** Refuse new calls with shuttingDown, end watches with a token in hand, flush, stop. */
+  stop(options: { readonly graceMs: number }): Promise<void>;
+}

@@ -1,0 +1,56 @@
+// Tunables of the core. The unit of time is the tick.
+import { assert } from '../lib/assert.ts';
+import type { NodeId } from '../lib/ids.ts';
+
+export interface RaftConfig {
+  readonly id: NodeId;
+  /** All voters, this node included, at least one, no duplicates. */
+  readonly voters: readonly NodeId[];
+  /** Ticks between a leader's heartbeats. Default 5 (50 ms at 10 ms a tick). */
+  readonly heartbeatTicks: number;
+  /** Election timeout is drawn from [n, 2n) ticks; at least 3 heartbeats. Default 30 (300 ms). */
+  readonly electionTicks: number;
+  /** Payload bytes in one AppendEntries at most (a single larger entry goes alone). Default 1 MiB. */
+  readonly maxAppendBytes: number;
+  /** Unacknowledged AppendEntries to one peer: messages (default 256) and bytes (default 8 MiB). */
+  readonly maxInflightMessages: number;
+  readonly maxInflightBytes: number;
+  /** Bytes of entries appended but not committed; beyond, proposals are rejected as overloaded. Default 32 MiB. */
+  readonly maxUncommittedBytes: number;
+  /** Reads waiting for a round; beyond, overloaded. Default 100 000. */
+  readonly maxPendingReads: number;
+  /** Bytes of entries kept in memory once applied and durable, for peers that lag. Default 64 MiB. */
+  readonly maxCachedBytes: number;
+  /** Seed of the generator in the state. */
+  readonly seed: number;
+}
+
+export const raftDefaults = {
+  heartbeatTicks: 5,
+  electionTicks: 30,
+  maxAppendBytes: 1 << 20,
+  maxInflightMessages: 256,
+  maxInflightBytes: 8 << 20,
+  maxUncommittedBytes: 32 << 20,
+  maxPendingReads: 100_000,
+  maxCachedBytes: 64 << 20,
+} as const;
+
+/** Throws InvariantError where the parts contradict each other; user input is checked before it gets here. */
+export function validateRaftConfig(config: RaftConfig): RaftConfig {
+  assert(config.voters.includes(config.id), 'this node is one of the voters');
+  assert(new Set(config.voters).size === config.voters.length, 'voters are distinct');
+  assert(config.heartbeatTicks >= 1, 'a heartbeat takes at least one tick');
+  assert(config.electionTicks >= 3 * config.heartbeatTicks, 'election timeout >= 3 heartbeats');
+  for (const limit of [
+    config.maxAppendBytes,
+    config.maxInflightMessages,
+    config.maxInflightBytes,
+    config.maxUncommittedBytes,
+    config.maxPendingReads,
+    config.maxCachedBytes,
+  ]) {
+    assert(Number.isSafeInteger(limit) && limit > 0, 'every limit is a positive integer');
+  }
+  return config;
+}

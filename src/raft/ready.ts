@@ -1,0 +1,80 @@
+// What the core wants done. The order of the fields is the order to honour them in; the durability rule is in the
+// types: what speaks for the disk exists only in `sendAfterPersist`.
+import type { LogIndex, NodeId, Term } from '../lib/ids.ts';
+import type { Token } from './input.ts';
+import type { Envelope } from './messages.ts';
+import type { LogEntry, PersistBatch } from './types.ts';
+
+/** Why a proposal or read was not taken. All of these are certain: nothing was appended. */
+export type RejectReason =
+  | 'notLeader' // another node leads, see Ready.leader
+  | 'noLeader' // no leader is known, or leadership or its quorum was lost before the read was confirmed
+  | 'overloaded'; // the limit on entries not yet committed, or on pending reads, is reached
+
+export interface Rejected {
+  readonly token: Token;
+  readonly reason: RejectReason;
+}
+/** Where a proposal was appended. It is committed iff the entry that is applied at `index` has this `term`. */
+export interface Appended {
+  readonly token: Token;
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+/** The read may be served once `index` is applied. */
+export interface ReadConfirmed {
+  readonly token: Token;
+  readonly index: LogIndex;
+}
+/** Entries that left the cache are needed for a peer. The host reads [from, to] (or a prefix of at least one entry) and
+ * answers with the `fetched` input; one fetch per peer at a time. */
+export interface FetchRequest {
+  readonly ticket: number;
+  readonly peer: NodeId;
+  readonly from: LogIndex;
+  readonly to: LogIndex;
+  readonly maxBytes: number;
+}
+
+export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
+
+/** Structured trace of what the core decided; the host logs it. */
+export type RaftEvent =
+  | {
+      readonly kind: 'roleChanged';
+      readonly role: Role;
+      readonly term: Term;
+      readonly reason: string;
+    }
+  | { readonly kind: 'leaderChanged'; readonly leader: NodeId | undefined; readonly term: Term }
+  | { readonly kind: 'truncated'; readonly after: LogIndex; readonly term: Term }
+  | { readonly kind: 'staleReplyDropped'; readonly peer: NodeId }
+  | { readonly kind: 'steppedDown'; readonly term: Term; readonly reason: string };
+
+export interface Ready {
+  readonly persist: PersistBatch | undefined;
+  /** Claims nothing about this node's disk. */
+  readonly sendNow: readonly Envelope[];
+  /** Votes and acknowledgements: only once `persist` (and every earlier batch) is durable. */
+  readonly sendAfterPersist: readonly Envelope[];
+  readonly appended: readonly Appended[];
+  /** Newly committed, in order, without gaps, each handed out once. */
+  readonly committed: readonly LogEntry[];
+  readonly reads: readonly ReadConfirmed[];
+  readonly rejected: readonly Rejected[];
+  readonly fetch: readonly FetchRequest[];
+  readonly events: readonly RaftEvent[];
+}
+
+/** What the host may look at between steps, for Status and for routing. */
+export interface RaftView {
+  readonly role: Role;
+  readonly term: Term;
+  readonly leader: NodeId | undefined;
+  readonly lastIndex: LogIndex;
+  readonly commitIndex: LogIndex;
+  readonly appliedIndex: LogIndex;
+  readonly persistedIndex: LogIndex;
+  /** Leader only: true once an entry of this leader's own term is committed. */
+  readonly committedInTerm: boolean;
+}

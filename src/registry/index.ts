@@ -1,0 +1,111 @@
+// The public surface of the state machine. Pure: apply(command) -> result + changes; no clock, no I/O, no randomness.
+import type { LogIndex, Revision } from '../lib/ids.ts';
+import type { ApplyResult, Command, CommandBody } from './command.ts';
+import type { Selector } from './selector.ts';
+import type { ChangeGroup, InstanceRecord } from './types.ts';
+
+export type * from './command.ts';
+export type * from './selector.ts';
+export type * from './types.ts';
+
+/** What one applied command did. */
+export interface Applied {
+  readonly result: ApplyResult;
+  /** Present iff the revision rose. */
+  readonly group: ChangeGroup | undefined;
+}
+
+/** A record of the replicated state as the state store keeps it. value undefined: delete. */
+export interface StoredRecord {
+  readonly key: string;
+  readonly value: Uint8Array | undefined;
+}
+
+/** Everything replicated that is not a record, written in the same batch as the records it belongs to. */
+export interface RegistryMeta {
+  readonly revision: Revision;
+  readonly registryTimeMs: number;
+  /** 16 hex digits, order-independent over all records plus revision and registry time (G12). */
+  readonly hash: string;
+}
+
+/** One page of a sorted walk. */
+export interface Page {
+  readonly records: readonly InstanceRecord[];
+  /** True when records remain after the last one. */
+  readonly more: boolean;
+}
+export interface ServiceSummary {
+  readonly namespace: string;
+  readonly serviceName: string;
+  readonly healthy: number;
+  readonly total: number;
+  readonly tags: readonly string[];
+  /** Revision of the last change that touched this service. */
+  readonly revision: Revision;
+}
+
+/** The catalogue in memory, and the only way to change it. */
+export interface Registry {
+  /** Applies one committed command. Deterministic: same commands in the same order give the same state, results and hash. */
+  apply(command: Command): Applied;
+  /** The answer `apply` would give without changing anything, or undefined if it would write. For commands without request_id. */
+  answerIfUnchanged(body: CommandBody): ApplyResult | undefined;
+  /** The records that changed since the last call, each once with its latest value; then the list is empty again. */
+  takeDirty(): readonly StoredRecord[];
+  meta(): RegistryMeta;
+  readonly revision: Revision;
+  readonly instanceCount: number;
+  get(namespace: string, instanceId: string): InstanceRecord | undefined;
+  /** All records of a node's start, for the lease table; in no particular order. */
+  records(): Iterable<InstanceRecord>;
+  /** Sorted by (service_name, instance_id) bytewise - with namespace '*' by (namespace, service_name, instance_id) - after `after`, exclusive.
+   * `undo`: the groups above the wanted revision, oldest first, to see the state as it was (from the ring). */
+  list(
+    selector: Selector,
+    after: ListPosition | undefined,
+    limit: PageLimit,
+    undo?: readonly ChangeGroup[],
+  ): Page;
+  /** True when records match the selector but for health, and none of them is healthy. */
+  allUnhealthy(selector: Selector, undo?: readonly ChangeGroup[]): boolean;
+  services(
+    namespace: string,
+    after: ServicePosition | undefined,
+    limit: number,
+    undo?: readonly ChangeGroup[],
+  ): { readonly services: readonly ServiceSummary[]; readonly more: boolean };
+  /** Recomputes the hash of the next `count` records and folds any difference from the remembered one into the state
+   * hash, so that the hash compared between nodes is the hash of what memory really holds. Returns how many differed. */
+  scrub(count: number): number;
+}
+
+export interface ListPosition {
+  readonly namespace: string;
+  readonly serviceName: string;
+  readonly instanceId: string;
+}
+export interface ServicePosition {
+  readonly namespace: string;
+  readonly serviceName: string;
+}
+export interface PageLimit {
+  readonly count: number;
+  /** Encoded bytes of all instances of the page at most; a page holds at least one instance. */
+  readonly bytes: number;
+}
+
+export interface RegistryLimits {
+  /** Default 1 000 000. */
+  readonly maxInstances: number;
+  /** Answers remembered for request_ids: default 250 000, and 600 000 ms of registry time; the oldest go first. */
+  readonly maxRememberedAnswers: number;
+  readonly rememberAnswersMs: number;
+}
+
+/** What a state store hands over at open. */
+export interface RegistryImage {
+  readonly appliedIndex: LogIndex;
+  readonly meta: RegistryMeta;
+  readonly records: Iterable<StoredRecord>;
+}
