@@ -1,0 +1,96 @@
+// npm run bench -- register|watch|failover|heartbeat|read [--peer etcd]: measures three real nodes on loopback, and with
+// a peer the same work there in the same run, round by round in turn; only the ratios travel between machines.
+import { cpus } from 'node:os';
+import { Command, Option } from 'commander';
+import { report, type WorkloadReport } from './report.ts';
+import { startEtcd } from './targets/etcd.ts';
+import { startRollcall } from './targets/rollcall.ts';
+import type { Target } from './targets/target.ts';
+import { failover } from './workloads/failover.ts';
+import { heartbeat } from './workloads/heartbeat.ts';
+import { read } from './workloads/read.ts';
+import { register } from './workloads/register.ts';
+import { watch } from './workloads/watch.ts';
+import type { Round, Workload } from './workloads/workload.ts';
+
+const workloads: readonly Workload[] = [register, watch, failover, heartbeat, read];
+
+interface BenchOptions {
+  readonly peer?: 'etcd';
+  readonly seconds: string;
+  readonly rounds: string;
+  readonly inFlight?: string;
+  readonly json?: boolean;
+}
+
+async function measure(
+  workload: Workload,
+  targets: readonly Target[],
+  options: {
+    readonly seconds: number;
+    readonly rounds: number;
+    readonly inFlight: readonly number[];
+  },
+): Promise<WorkloadReport> {
+  const results = new Map<string, Round[]>(targets.map((target) => [target.name, []]));
+  for (let round = 0; round < options.rounds; round++) {
+    for (const inFlight of options.inFlight) {
+      for (const target of targets) {
+        process.stderr.write(
+          `${workload.name} ${inFlight}: round ${round + 1}/${options.rounds} on ${target.name}\n`,
+        );
+        const run = { seconds: options.seconds, inFlight, round: Date.now() % 1e9 };
+        results.get(target.name)?.push(await workload.run(target, run));
+      }
+    }
+  }
+  return { workload, results, targets };
+}
+
+async function main(names: readonly string[], options: BenchOptions): Promise<void> {
+  const chosen = workloads.filter((workload) => names.includes(workload.name));
+  if (chosen.length !== new Set(names).size) {
+    throw new Error(
+      `unknown benchmark; there are: ${workloads.map(({ name }) => name).join(', ')}`,
+    );
+  }
+  const reports: WorkloadReport[] = [];
+  for (const workload of chosen) {
+    const targets: Target[] = [];
+    try {
+      targets.push(await startRollcall());
+      if (options.peer === 'etcd') targets.push(await startEtcd());
+      const inFlight = options.inFlight?.split(',').map(Number) ?? workload.inFlight;
+      reports.push(
+        await measure(workload, targets, {
+          seconds: Number(options.seconds),
+          rounds: Number(options.rounds),
+          inFlight,
+        }),
+      );
+    } finally {
+      for (const target of targets) await target.stop();
+    }
+  }
+  const host = `${cpus().length} cores, ${cpus()[0]?.model ?? '?'}, Node ${process.versions.node}`;
+  process.stdout.write(report(reports, { host, json: options.json === true }));
+  if (reports.some(({ results }) => [...results.values()].flat().some((round) => round.void))) {
+    process.exitCode = 1;
+  }
+}
+
+await new Command('bench')
+  .description(workloads.map(({ name, summary }) => `${name}: ${summary}`).join('\n'))
+  .argument('<name...>', 'benchmarks to run')
+  .addOption(
+    new Option('--peer <system>', 'the same work there, in the same run').choices(['etcd']),
+  )
+  .option('--seconds <n>', 'length of one round', '5')
+  .option('--rounds <n>', 'rounds on each system, in turn; the median is reported', '3')
+  .option(
+    '--in-flight <list>',
+    'callers (watchers, kills, leases) instead of the defaults, as 1,16',
+  )
+  .option('--json', 'print JSON')
+  .action(main)
+  .parseAsync();

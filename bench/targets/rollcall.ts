@@ -1,0 +1,142 @@
+// Rollcall as the system under test: three server processes on loopback with default settings.
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import protobuf from 'protobufjs';
+import { present } from '../../src/lib/assert.ts';
+import { ProcessCluster } from '../../test/support/process-cluster.ts';
+import { repositoryRoot } from '../../test/support/repository-root.ts';
+import { type GrpcConnection, openConnection } from '../load/grpc-connection.ts';
+import { instanceValue } from './payload.ts';
+import type { HeartbeatStream, Target } from './target.ts';
+
+const root = new protobuf.Root();
+root.resolvePath = (_origin, target) => join(repositoryRoot(), 'proto', target);
+root.loadSync(['rollcall/v1/registry.proto'], { keepCase: true });
+const message = (name: string): protobuf.Type => root.lookupType(`rollcall.v1.${name}`);
+const listRequest = message('ListInstancesRequest');
+const listResponse = message('ListInstancesResponse');
+const watchRequest = message('WatchRequest');
+const watchResponse = message('WatchResponse');
+const registerBatchRequest = message('RegisterBatchRequest');
+const heartbeatRequest = message('HeartbeatRequest');
+const heartbeatResponse = message('HeartbeatResponse');
+const instance = message('Instance');
+
+const path = (method: string): string => `/rollcall.v1.Registry/${method}`;
+
+/** RegisterRequest{instance = 1} around the shared payload, without a second pass over it. */
+function registerRequest(service: string, id: string): Uint8Array {
+  return protobuf.Writer.create().uint32(0x0a).bytes(instanceValue(service, id)).finish();
+}
+
+const encode = (type: protobuf.Type, value: object): Uint8Array =>
+  type.encode(type.fromObject(value)).finish();
+
+async function registerMany(address: string, count: number): Promise<readonly string[]> {
+  const connection = openConnection(address);
+  const ids = Array.from({ length: count }, (_, n) => `lease-${n}`);
+  for (let from = 0; from < count; from += 1000) {
+    const instances = ids.slice(from, from + 1000).map((id) => ({
+      ...instance.toObject(instance.decode(instanceValue(`leases-${from / 1000}`, id))),
+      ttl_ms: 60_000,
+    }));
+    await connection.unary(path('RegisterBatch'), encode(registerBatchRequest, { instances }));
+  }
+  connection.close();
+  return ids;
+}
+
+/** One HeartbeatStream for all its ids; a beat is one message and its one answer. */
+function heartbeatStream(connection: GrpcConnection, ids: readonly string[]): HeartbeatStream {
+  const request = encode(heartbeatRequest, { beats: ids.map((instance_id) => ({ instance_id })) });
+  const waiting: (() => void)[] = [];
+  const stream = connection.stream(
+    path('HeartbeatStream'),
+    (answer) => {
+      const { failures } = heartbeatResponse.decode(answer) as unknown as { failures: unknown[] };
+      if (failures.length > 0) throw new Error(`${failures.length} heartbeats failed`);
+      waiting.shift()?.();
+    },
+    () => {
+      for (const resolve of waiting.splice(0)) resolve();
+    },
+  );
+  return {
+    beat: () =>
+      new Promise((resolve) => {
+        waiting.push(resolve);
+        stream.write(request);
+      }),
+    close: () => stream.close(),
+  };
+}
+
+function watchService(
+  connection: GrpcConnection,
+  service: string,
+  onChange: (id: string) => void,
+): ReturnType<Target['watch']> {
+  return new Promise((resolve, reject) => {
+    const stream = connection.stream(
+      path('Watch'),
+      (bytes) => {
+        const answer = watchResponse.decode(bytes) as unknown as {
+          reset: boolean;
+          changes: readonly { instance: { instance_id: string } }[];
+        };
+        if (answer.reset) resolve(stream);
+        for (const change of answer.changes) onChange(change.instance.instance_id);
+      },
+      (error) => reject(error ?? new Error('the watch ended')),
+    );
+    stream.write(encode(watchRequest, { selector: { services: [service] } }));
+  });
+}
+
+/** Starts three nodes and waits for their leader. `flags` are further server flags. */
+export async function startRollcall(flags: readonly string[] = []): Promise<Target> {
+  const cluster = await ProcessCluster.start({ flags });
+  const manifest = readFileSync(join(repositoryRoot(), 'package.json'), 'utf8');
+  const control: GrpcConnection[] = [];
+  const node = (position: number) => present(cluster.nodes[position], 'a node');
+  const leader = async (): Promise<number | undefined> => {
+    const found = await cluster.leader();
+    return found === undefined ? undefined : cluster.nodes.indexOf(found);
+  };
+  return {
+    name: 'rollcall',
+    version: (JSON.parse(manifest) as { version: string }).version,
+    addresses: cluster.endpoints,
+    leader,
+    pids: () => cluster.pids(),
+    positionsPerRegistration: 1,
+    position: async () => Number((await node((await leader()) ?? 0).status()).last_index),
+    register: async (connection, service, id) => {
+      await connection.unary(path('Register'), registerRequest(service, id));
+    },
+    list: async (connection, service) => {
+      const request = encode(listRequest, { selector: { services: [service] } });
+      const answer = await connection.unary(path('ListInstances'), request);
+      return (listResponse.decode(answer) as unknown as { instances: unknown[] }).instances.length;
+    },
+    watch: watchService,
+    leases: async (count, perMessage) => {
+      const address = node((await leader()) ?? 0).clientAddress;
+      const ids = await registerMany(address, count);
+      const connections = Array.from({ length: 4 }, () => openConnection(address));
+      control.push(...connections);
+      const streams: HeartbeatStream[] = [];
+      for (let from = 0; from < count; from += perMessage) {
+        const connection = present(connections[streams.length % 4], 'four connections');
+        streams.push(heartbeatStream(connection, ids.slice(from, from + perMessage)));
+      }
+      return streams;
+    },
+    kill: (position) => node(position).kill('SIGKILL'),
+    restart: async (position) => node(position).start(),
+    stop: async () => {
+      for (const connection of control) connection.close();
+      await cluster.stop();
+    },
+  };
+}

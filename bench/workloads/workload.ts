@@ -1,0 +1,40 @@
+// What every benchmark returns: named figures, each with its unit and which direction is better.
+import type { Target } from '../targets/target.ts';
+
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  readonly better: 'higher' | 'lower';
+}
+
+/** One measured round. `void` says why its figures do not count, where they do not. */
+export interface Round {
+  readonly figures: readonly Figure[];
+  readonly void: string | undefined;
+}
+
+export interface WorkloadOptions {
+  readonly seconds: number;
+  readonly inFlight: number;
+  /** Distinguishes ids of different rounds: they are never reused. */
+  readonly round: number;
+}
+
+export interface Workload {
+  readonly name: string;
+  readonly summary: string;
+  /** Values of `inFlight` to run; one round each. */
+  readonly inFlight: readonly number[];
+  run(target: Target, options: WorkloadOptions): Promise<Round>;
+}
+
+export const figure = (
+  name: string,
+  value: number,
+  unit: string,
+  better: Figure['better'],
+): Figure => ({ name, value, unit, better });
+
+/** The generator's own core this busy means that it may be what was measured. */
+export const generatorLimit = 0.9;
