@@ -1,0 +1,50 @@
+// The process's one logger; every component gets a child of it. Events are short messages with fields, so that they can
+// be searched; nothing in raft/ or registry/ logs.
+import { type Logger, pino } from 'pino';
+import pretty from 'pino-pretty';
+
+export type { Logger } from 'pino';
+export type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
+
+export interface LoggerOptions {
+  readonly level: LogLevel;
+  readonly format: 'json' | 'pretty';
+  /** File descriptor to write to: 1 in production. */
+  readonly descriptor: number;
+}
+
+export interface ProcessLogger {
+  readonly log: Logger;
+  /** Writes out what is buffered before it returns; call it before the process ends. Never throws. */
+  flush(): void;
+}
+
+/** Bytes that may wait for a reader that does not keep up; beyond, lines are dropped rather than memory filled. */
+const MAX_BUFFERED_BYTES = 4 << 20;
+
+export function createLogger({ level, format, descriptor }: LoggerOptions): ProcessLogger {
+  // Asynchronous, so that a reader who stalls never stalls the loop.
+  const destination = pino.destination({
+    dest: descriptor,
+    sync: false,
+    maxLength: MAX_BUFFERED_BYTES,
+  });
+  const stream =
+    format === 'pretty'
+      ? pretty({ destination, colorize: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })
+      : destination;
+  const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
+  const flush = (): void => {
+    try {
+      destination.flushSync();
+    } catch {
+      // The reader is gone; there is nobody left to tell.
+    }
+  };
+  return { log, flush };
+}
+
+/** A child whose lines carry the name of the component they come from. */
+export function componentLogger(log: Logger, component: string): Logger {
+  return log.child({ component });
+}
