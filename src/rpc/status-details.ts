@@ -79,10 +79,10 @@ export function encodeStatusDetails(details: StatusDetails): Buffer {
 export function decodeStatusDetails(bytes: Uint8Array): StatusDetails | undefined {
   try {
     const draft: Draft = { code: 0, message: '', reason: '' };
-    eachField(bytes, (field, reader) => {
-      if (field === 1) draft.code = reader.int32();
-      else if (field === 2) draft.message = reader.string();
-      else if (field === 3) readDetail(draft, reader.bytes());
+    eachField(bytes, (found, reader) => {
+      if (found === key(1, VARINT)) draft.code = reader.int32();
+      else if (found === key(2, BYTES)) draft.message = reader.string();
+      else if (found === key(3, BYTES)) readDetail(draft, reader.bytes());
       else return false;
       return true;
     });
@@ -94,24 +94,24 @@ export function decodeStatusDetails(bytes: Uint8Array): StatusDetails | undefine
 
 type Draft = { -readonly [K in keyof StatusDetails]: StatusDetails[K] };
 
-/** Calls `read` at each field; false means that it was not consumed, and it is skipped. */
+/** Calls `read` with the key (field and wire type) of each field; false means not consumed, and it is skipped. */
 function eachField(
   bytes: Uint8Array,
-  read: (field: number, reader: protobuf.Reader) => boolean,
+  read: (key: number, reader: protobuf.Reader) => boolean,
 ): void {
   const reader = protobuf.Reader.create(bytes);
   while (reader.pos < reader.len) {
-    const tag = reader.uint32();
-    if (!read(tag >>> 3, reader)) reader.skipType(tag & 7);
+    const found = reader.uint32();
+    if (!read(found, reader)) reader.skipType(found & 7);
   }
 }
 
 function readDetail(draft: Draft, any: Uint8Array): void {
   let type = '';
   let value: Uint8Array = new Uint8Array(0);
-  eachField(any, (field, reader) => {
-    if (field === 1) type = reader.string();
-    else if (field === 2) value = reader.bytes();
+  eachField(any, (found, reader) => {
+    if (found === key(1, BYTES)) type = reader.string();
+    else if (found === key(2, BYTES)) value = reader.bytes();
     else return false;
     return true;
   });
@@ -121,22 +121,22 @@ function readDetail(draft: Draft, any: Uint8Array): void {
 }
 
 function readText(message: Uint8Array, wanted: number): string {
-  let found = '';
-  eachField(message, (field, reader) => {
-    if (field !== wanted) return false;
-    found = reader.string();
+  let value = '';
+  eachField(message, (found, reader) => {
+    if (found !== key(wanted, BYTES)) return false;
+    value = reader.string();
     return true;
   });
-  return found;
+  return value;
 }
 
 function readRetryDelay(message: Uint8Array): number {
   let milliseconds = 0;
-  eachField(message, (field, outer) => {
-    if (field !== 1) return false;
+  eachField(message, (found, outer) => {
+    if (found !== key(1, BYTES)) return false;
     eachField(outer.bytes(), (part, reader) => {
-      if (part === 1) milliseconds += Number(reader.int64()) * 1000;
-      else if (part === 2) milliseconds += reader.int32() / 1e6;
+      if (part === key(1, VARINT)) milliseconds += Number(reader.int64()) * 1000;
+      else if (part === key(2, VARINT)) milliseconds += reader.int32() / 1e6;
       else return false;
       return true;
     });
@@ -147,8 +147,8 @@ function readRetryDelay(message: Uint8Array): number {
 
 function readViolations(message: Uint8Array): readonly FieldViolation[] {
   const violations: FieldViolation[] = [];
-  eachField(message, (field, reader) => {
-    if (field !== 1) return false;
+  eachField(message, (found, reader) => {
+    if (found !== key(1, BYTES)) return false;
     const entry = reader.bytes();
     violations.push({ field: readText(entry, 1), description: readText(entry, 2) });
     return true;
