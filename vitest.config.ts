@@ -10,7 +10,7 @@ export default defineConfig({
     projects: [
       project(
         'unit',
-        ['test/{lib,raft,registry,node,storage,transport,api,cli,config,rpc,tidy}/**/*.test.ts'],
+        ['test/{api,checkers,cli,config,lib,node,raft,registry,rpc,storage,tidy,transport}/**/*.test.ts'],
         30_000,
       ),
       project('conformance', ['test/conformance/**/*.test.ts'], 30_000),

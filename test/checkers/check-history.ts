@@ -1,0 +1,46 @@
+// All checkers over one history.
+import type { History, Violation } from './history.ts';
+import { collectOrder, stateAt } from './revision-order.ts';
+import { checkWatch } from './watch-checker.ts';
+import { checkWrites } from './write-checker.ts';
+
+export interface Verdict {
+  readonly violations: readonly Violation[];
+  /** How many revisions the readers witnessed one by one. */
+  readonly witnessed: number;
+}
+
+/** G12 and G2 at the end: each node's final list is the state of the order at that list's revision. */
+function checkFinals(
+  history: History,
+  order: ReturnType<typeof collectOrder>['order'],
+): Violation[] {
+  return history.finals.flatMap(({ node, revision, instances }) => {
+    const truth = stateAt(order, revision);
+    if (truth === undefined) {
+      return [{ guarantee: 'G5', evidence: `revisions up to ${revision} were not all witnessed` }];
+    }
+    const found: Violation[] = [];
+    for (const id of new Set([...truth.keys(), ...instances.keys()])) {
+      if (truth.get(id) === instances.get(id)) continue;
+      const evidence = `${node} lists ${instances.get(id) ?? 'nothing'} for ${id} at revision ${revision}, true is ${truth.get(id) ?? 'nothing'}`;
+      found.push({ guarantee: 'G12', evidence });
+      if (found.length >= 10) break;
+    }
+    return found;
+  });
+}
+
+export function checkHistory(history: History): Verdict {
+  const { order, violations } = collectOrder(history.watches);
+  const finalRevision = Math.max(0, ...history.finals.map(({ revision }) => revision));
+  return {
+    witnessed: order.size,
+    violations: [
+      ...violations,
+      ...history.watches.flatMap((watch) => checkWatch(watch, order, finalRevision)),
+      ...checkWrites(history.writes, order),
+      ...checkFinals(history, order),
+    ],
+  };
+}

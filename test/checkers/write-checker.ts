@@ -1,0 +1,84 @@
+// G1: every acknowledged write is in the order at its revision. G3: what was rejected never appears. G4: no write has
+// two effects. G2 (order): a write that began after an answer was given has a higher revision than that answer.
+import type { ChangeRecord, Violation, WriteRecord } from './history.ts';
+import type { RevisionOrder } from './revision-order.ts';
+
+const effectOf = (write: WriteRecord): ChangeRecord['kind'] =>
+  write.kind === 'deregister' ? 'remove' : 'put';
+
+function revisionsByMark(order: RevisionOrder): ReadonlyMap<string, readonly number[]> {
+  const byMark = new Map<string, number[]>();
+  for (const [revision, changes] of order) {
+    for (const mark of new Set(changes.map((change) => change.mark))) {
+      if (mark !== '') byMark.set(mark, [...(byMark.get(mark) ?? []), revision]);
+    }
+  }
+  return byMark;
+}
+
+function checkOne(
+  write: WriteRecord,
+  order: RevisionOrder,
+  revisions: readonly number[],
+): readonly Violation[] {
+  const found: Violation[] = [];
+  const what = `${write.kind} ${write.mark} of ${write.instanceId}`;
+  if (revisions.length > 1) {
+    const evidence = `${what} took effect at revisions ${revisions.join(', ')}`;
+    found.push({ guarantee: 'G4', evidence });
+  }
+  if (write.outcome === 'rejected' && revisions.length > 0) {
+    const evidence = `${what} was rejected, but took effect at revision ${revisions.join(', ')}`;
+    found.push({ guarantee: 'G3', evidence });
+  }
+  if (write.outcome === 'acknowledged' && write.changed) {
+    const there = (order.get(write.revision) ?? []).some(
+      (change) =>
+        change.mark === write.mark &&
+        change.instanceId === write.instanceId &&
+        change.kind === effectOf(write),
+    );
+    if (!there) {
+      const evidence = `${what} was acknowledged at revision ${write.revision}, which does not hold it`;
+      found.push({ guarantee: 'G1', evidence });
+    }
+  }
+  return found;
+}
+
+/** Real-time order over acknowledged writes, by one sweep over the moments of calls and answers. */
+function checkRealTime(writes: readonly WriteRecord[]): readonly Violation[] {
+  const acknowledged = writes.filter((write) => write.outcome === 'acknowledged');
+  const moments = acknowledged.flatMap((write) => [
+    { atMs: write.invokedAtMs, write, answer: false },
+    { atMs: write.returnedAtMs, write, answer: true },
+  ]);
+  moments.sort((a, b) => a.atMs - b.atMs || Number(a.answer) - Number(b.answer));
+  const floors = new Map<WriteRecord, number>();
+  const found: Violation[] = [];
+  let highest = 0;
+  for (const { write, answer } of moments) {
+    if (!answer) {
+      floors.set(write, highest);
+      continue;
+    }
+    const floor = floors.get(write) ?? 0;
+    if (write.changed ? write.revision <= floor : write.revision < floor) {
+      const evidence = `${write.kind} ${write.mark} got revision ${write.revision} after ${floor} had been answered before it began`;
+      found.push({ guarantee: 'G2', evidence });
+    }
+    highest = Math.max(highest, write.revision);
+  }
+  return found;
+}
+
+export function checkWrites(
+  writes: readonly WriteRecord[],
+  order: RevisionOrder,
+): readonly Violation[] {
+  const byMark = revisionsByMark(order);
+  return [
+    ...writes.flatMap((write) => checkOne(write, order, byMark.get(write.mark) ?? [])),
+    ...checkRealTime(writes),
+  ];
+}
