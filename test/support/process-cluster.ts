@@ -196,13 +196,15 @@ export class ProcessCluster {
     return present(found, 'the poll ended with a leader');
   }
 
-  /** Waits until every running node has applied the same index with the same hash; returns the hash. */
-  async waitForEqualHashes(timeoutMs = 20_000): Promise<string> {
+  /** Waits until these nodes have applied the same index with the same hash; returns the hash. */
+  async waitForEqualHashes(
+    nodes: readonly ProcessNode[] = this.nodes,
+    timeoutMs = 20_000,
+  ): Promise<string> {
     let hash = '';
     await pollUntil(
       async () => {
-        const running = this.nodes.filter((node) => node.running);
-        const statuses = await Promise.all(running.map((node) => node.status(1000)));
+        const statuses = await Promise.all(nodes.map((node) => node.status(1000)));
         const first = present(statuses[0], 'a cluster has running nodes');
         hash = first.state_hash;
         return statuses.every(

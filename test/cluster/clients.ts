@@ -1,0 +1,199 @@
+// The clients of the process test: writers that retry with one request id until they are certain, and readers that
+// resume elsewhere with their token. They record what they did and saw (test/checkers/history.ts) and judge nothing.
+import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { present } from '../../src/lib/assert.ts';
+import type { Random } from '../../src/lib/random.ts';
+import type { Instance__Output } from '../../src/rpc/gen/rollcall/v1/Instance.ts';
+import type { RegistryClient } from '../../src/rpc/gen/rollcall/v1/Registry.ts';
+import type { WatchRequest } from '../../src/rpc/gen/rollcall/v1/WatchRequest.ts';
+import type { WatchResponse__Output } from '../../src/rpc/gen/rollcall/v1/WatchResponse.ts';
+import type { ChangeRecord, WatchMessageRecord, WriteRecord } from '../checkers/history.ts';
+import { registryClient, unary } from '../support/grpc-client.ts';
+
+/** What a reader is told of an instance, but for the heartbeat time, as text. */
+export function contentOf(instance: Instance__Output): string {
+  const { status, generation, revision, port, service_name: service, metadata } = instance;
+  return [service, port, status, generation, revision, metadata['mark'] ?? ''].join(' ');
+}
+
+const certainlyNot = /^(not_leader|no_quorum|behind|shutting_down):/;
+
+const certainCodes: ReadonlySet<status> = new Set([
+  status.INVALID_ARGUMENT,
+  status.NOT_FOUND,
+  status.FAILED_PRECONDITION,
+  status.RESOURCE_EXHAUSTED,
+]);
+
+/** The error table of the contract: may this attempt have happened? */
+export function outcomeOf(error: unknown): 'rejected' | 'unknown' {
+  const { code, details } = error as ServiceError;
+  if (code === status.UNAVAILABLE) return certainlyNot.test(details) ? 'rejected' : 'unknown';
+  return certainCodes.has(code) ? 'rejected' : 'unknown';
+}
+
+interface Answer {
+  readonly revision: number;
+  readonly changed: boolean;
+}
+
+type Attempt = (client: RegistryClient) => Promise<Answer>;
+
+export interface WriterOptions {
+  readonly name: string;
+  readonly endpoints: readonly string[];
+  readonly random: Random;
+  readonly signal: AbortSignal;
+  readonly record: (write: WriteRecord) => void;
+}
+
+const attemptTimeoutMs = 3000;
+const certaintyTimeoutMs = 30_000;
+
+function registerAttempt(instanceId: string, mark: string, port: number): Attempt {
+  const instance = {
+    service_name: `service-${port % 5}`,
+    instance_id: instanceId,
+    host: '10.0.0.1',
+    port,
+    ttl_ms: 3_600_000,
+    metadata: { mark },
+  };
+  return async (client) => {
+    const answer = await unary<{ revision: string; generation: string }>(
+      (options, callback) => client.register({ instance, request_id: mark }, options, callback),
+      attemptTimeoutMs,
+    );
+    return { revision: Number(answer.revision), changed: true };
+  };
+}
+
+function deregisterAttempt(instanceId: string, mark: string): Attempt {
+  const request = { instance_id: instanceId, reason: mark, request_id: mark };
+  return async (client) => {
+    const answer = await unary<{ revision: string; existed: boolean }>(
+      (options, callback) => client.deregister(request, options, callback),
+      attemptTimeoutMs,
+    );
+    return { revision: Number(answer.revision), changed: answer.existed };
+  };
+}
+
+/** One writer: its own instances, one write at a time, a random endpoint for each attempt, until `signal`. */
+export async function runWriter(options: WriterOptions): Promise<void> {
+  const { name, endpoints, random, signal } = options;
+  const clients = endpoints.map(registryClient);
+  const live: string[] = [];
+  for (let sequence = 0; !signal.aborted; sequence++) {
+    const mark = `${name}-m${sequence}`;
+    const removes = live.length > 20 || (live.length > 3 && random.next() < 0.25);
+    const instanceId = removes
+      ? present(live[random.integer(0, live.length)], 'a live instance')
+      : `${name}-i${sequence}`;
+    const attempt = removes
+      ? deregisterAttempt(instanceId, mark)
+      : registerAttempt(instanceId, mark, 1 + (sequence % 60_000));
+    const retries = random.next() < 0.8;
+    const write = await settle(options, clients, attempt, retries);
+    options.record({ ...write, kind: removes ? 'deregister' : 'register', instanceId, mark });
+    if (removes && write.outcome !== 'rejected') live.splice(live.indexOf(instanceId), 1);
+    if (!removes && write.outcome === 'acknowledged') live.push(instanceId);
+  }
+  for (const client of clients) client.close();
+}
+
+type Settled = Omit<WriteRecord, 'kind' | 'instanceId' | 'mark'>;
+
+/** Tries until acknowledged. An unknown outcome is always tried again; a certain refusal only if `retries`. */
+async function settle(
+  { random }: WriterOptions,
+  clients: readonly RegistryClient[],
+  attempt: Attempt,
+  retries: boolean,
+): Promise<Settled> {
+  const invokedAtMs = performance.now();
+  let outcome: 'rejected' | 'unknown' = 'rejected';
+  while (performance.now() - invokedAtMs < certaintyTimeoutMs) {
+    const client = present(clients[random.integer(0, clients.length)], 'a client');
+    try {
+      const answer = await attempt(client);
+      return { ...answer, invokedAtMs, returnedAtMs: performance.now(), outcome: 'acknowledged' };
+    } catch (error) {
+      if (outcomeOf(error) === 'unknown') outcome = 'unknown';
+      if (outcome === 'rejected' && !retries) break;
+      await delay(5);
+    }
+  }
+  return { invokedAtMs, returnedAtMs: performance.now(), outcome, revision: 0, changed: false };
+}
+
+function recordMessage(message: WatchResponse__Output): WatchMessageRecord {
+  const changes = message.changes.flatMap((change): readonly ChangeRecord[] => {
+    const { instance } = change;
+    if (instance === null) return [];
+    const kind = change.kind === 'REMOVE' ? 'remove' : 'put';
+    const mark = kind === 'put' ? (instance.metadata['mark'] ?? '') : change.reason;
+    const content = kind === 'put' ? contentOf(instance) : '';
+    return [{ kind, instanceId: instance.instance_id, mark, content }];
+  });
+  const revision = Number(message.revision);
+  return { atMs: performance.now(), revision, reset: message.reset, more: message.more, changes };
+}
+
+/** A reader of everything. It begins at one endpoint and goes on at the next when its stream ends. */
+export class Watcher {
+  readonly name: string;
+  readonly messages: WatchMessageRecord[] = [];
+  resumes = 0;
+  resets = 0;
+  readonly #endpoints: readonly string[];
+  #position: number;
+  #token = '';
+  #closed = false;
+  #stream: ClientDuplexStream<WatchRequest, WatchResponse__Output> | undefined;
+  #client: RegistryClient | undefined;
+
+  constructor(name: string, endpoints: readonly string[], first: number) {
+    this.name = name;
+    this.#endpoints = endpoints;
+    this.#position = first;
+    this.#open();
+  }
+
+  get revision(): number {
+    return this.messages.at(-1)?.revision ?? -1;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stream?.cancel();
+    this.#client?.close();
+  }
+
+  #open(): void {
+    if (this.#closed) return;
+    this.#client?.close();
+    const endpoint = this.#endpoints[this.#position % this.#endpoints.length];
+    this.#client = registryClient(present(endpoint, 'an endpoint'));
+    const stream = this.#client.watch();
+    this.#stream = stream;
+    stream.on('data', (message: WatchResponse__Output) => {
+      if (stream !== this.#stream) return;
+      this.messages.push(recordMessage(message));
+      if (message.reset && !message.more) this.resets++;
+      this.#token = message.resume_token;
+    });
+    let ended = false;
+    const again = (): void => {
+      if (ended || stream !== this.#stream) return;
+      ended = true;
+      this.#position++;
+      this.resumes++;
+      setTimeout(() => this.#open(), 20);
+    };
+    stream.on('error', again);
+    stream.on('end', again);
+    stream.write({ selector: {}, resume_token: this.#token, read: { consistency: 'STALE' } });
+  }
+}
