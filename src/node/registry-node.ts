@@ -78,6 +78,8 @@ export interface HeartbeatAnswer {
 
 export interface NodeStatus {
   readonly clusterId: string;
+  /** 32 hex digits: what page and resume tokens are bound to; '' while the cluster has not formed here. */
+  readonly clusterUuid: string;
   readonly nodeId: string;
   readonly role: Role;
   readonly term: number;

@@ -24,7 +24,7 @@ describe('grpc-status-details-bin', () => {
   test('is the google.rpc.Status that other languages read', () => {
     const bytes = encodeStatusDetails({ code: 14, message: 'm', reason: 'r' });
     const any = `0a28${Buffer.from('type.googleapis.com/google.rpc.ErrorInfo').toString('hex')}`;
-    const info = `120d0a0172${`1208${Buffer.from('rollcall').toString('hex')}`}`;
+    const info = `120d0a01721208${Buffer.from('rollcall').toString('hex')}`;
     expect(bytes.toString('hex')).toBe(`080e12016d1a39${any}${info}`);
   });
 
