@@ -13,8 +13,9 @@ import { registryClient, unary } from '../support/grpc-client.ts';
 
 /** What a reader is told of an instance, but for the heartbeat time, as text. */
 export function contentOf(instance: Instance__Output): string {
-  const { status, generation, revision, port, service_name: service, metadata } = instance;
-  return [service, port, status, generation, revision, metadata['mark'] ?? ''].join(' ');
+  const { generation, revision, port, service_name: service, metadata } = instance;
+  const mark = metadata['mark'] ?? '';
+  return [service, port, instance.status, generation, revision, mark].join(' ');
 }
 
 const certainlyNot = /^(not_leader|no_quorum|behind|shutting_down):/;
@@ -128,7 +129,7 @@ async function settle(
   return { invokedAtMs, returnedAtMs: performance.now(), outcome, revision: 0, changed: false };
 }
 
-function recordMessage(message: WatchResponse__Output): WatchMessageRecord {
+export function recordMessage(message: WatchResponse__Output): WatchMessageRecord {
   const changes = message.changes.flatMap((change): readonly ChangeRecord[] => {
     const { instance } = change;
     if (instance === null) return [];

@@ -55,7 +55,7 @@ async function expectNoQuorum(node: ProcessNode): Promise<void> {
   try {
     await unary((options, callback) => client.register({ instance }, options, callback), 5000);
   } catch (error) {
-    if (String((error as ServiceError).details).startsWith('no_quorum:')) return;
+    if ((error as ServiceError).details.startsWith('no_quorum:')) return;
     throw error;
   } finally {
     client.close();
