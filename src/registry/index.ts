@@ -5,7 +5,24 @@ import type { Selector } from './selector.ts';
 import type { ChangeGroup, InstanceRecord } from './types.ts';
 
 export type * from './command.ts';
-export type * from './selector.ts';
+export {
+  commandBodyFromArray,
+  commandBodyToArray,
+  decodeCommand,
+  encodeCommand,
+  fingerprintOf,
+} from './command-codec.ts';
+export {
+  type DecodedInstance,
+  decodeInstance,
+  encodeBody,
+  withLastHeartbeat,
+} from './instance-codec.ts';
+export { MalformedArrayError } from './positional.ts';
+export { createRegistry, registryDefaults } from './registry.ts';
+export { applyResultFromArray, applyResultToArray } from './result-codec.ts';
+export { canonicalSelector, matches, matchesButForHealth, type Selector } from './selector.ts';
+export { hashOfImage } from './state-hash.ts';
 export type * from './types.ts';
 
 /** What one applied command did. */

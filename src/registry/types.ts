@@ -55,6 +55,10 @@ export interface Change {
   /** The caller's words, or `deregistered`, `ttl_expired`; '' for a put without words. */
   readonly reason: string;
   readonly actor: string;
+  /** Revision of the last earlier change to the service of `before`, and to that of `after`; 0 where there is none. Set by apply:
+   * with it ListServices can be answered as of an older revision. */
+  readonly beforeServiceRevision?: Revision;
+  readonly afterServiceRevision?: Revision;
 }
 
 /** What one revision changed: an atomic group, never split. */

@@ -1,0 +1,150 @@
+// The replicated records as the state store keeps them: `i/<namespace>/<instance id>`, `d/<kind>/<request id>` and
+// `s/<namespace>/<service>`. Namespaces and kinds hold no slash, so a key is read from the left without ambiguity.
+import { assert, InvariantError } from '../lib/assert.ts';
+import { type Revision, revision } from '../lib/ids.ts';
+import type { ApplyResult, CommandKind } from './command.ts';
+import {
+  type Fields,
+  countAt,
+  fieldsOf,
+  flagAt,
+  lengthAt,
+  pack,
+  textAt,
+  unpack,
+} from './positional.ts';
+import { applyResultFromArray, applyResultToArray } from './result-codec.ts';
+import { deriveStatus } from './status.ts';
+import { LIFECYCLE_NUMBER, lifecycleFromNumber } from './lifecycle.ts';
+import type { InstanceRecord } from './types.ts';
+
+const FORMAT_VERSION = 1;
+
+export function instanceKey(namespace: string, instanceId: string): string {
+  return `i/${namespace}/${instanceId}`;
+}
+
+export function serviceKey(namespace: string, serviceName: string): string {
+  return `s/${namespace}/${serviceName}`;
+}
+
+export function answerKey(kind: CommandKind, requestId: string): string {
+  return `d/${kind}/${requestId}`;
+}
+
+export interface RecordKey {
+  readonly type: string;
+  /** Namespace, or kind of command. */
+  readonly scope: string;
+  /** Instance id, service name or request id. */
+  readonly name: string;
+}
+
+export function parseKey(key: string): RecordKey {
+  const slash = key.indexOf('/', 2);
+  assert(key[1] === '/' && slash > 2, `a stored record has the key ${key}`);
+  return { type: key.slice(0, 1), scope: key.slice(2, slash), name: key.slice(slash + 1) };
+}
+
+/** An instance in the catalogue: `record.encoded` is a view on the end of `stored`, so its bytes are in memory once. */
+export interface StoredInstance {
+  readonly record: InstanceRecord;
+  readonly stored: Uint8Array;
+}
+
+/** Packs a record; the result's record has its `encoded` inside `stored`. */
+export function storeInstance(record: InstanceRecord): StoredInstance {
+  const stored = pack([
+    FORMAT_VERSION,
+    record.serviceName,
+    LIFECYCLE_NUMBER[record.lifecycle],
+    record.maintenance,
+    record.ttlMs,
+    record.generation,
+    record.revision,
+    record.registeredAtMs,
+    record.lastHeartbeatMs,
+    record.bodyLength,
+    record.encoded,
+  ]);
+  const encoded = stored.subarray(stored.length - record.encoded.length);
+  return { record: { ...record, encoded }, stored };
+}
+
+/** Reads a stored instance. Throws MalformedArrayError or InvariantError: the store has verified its bytes before. */
+export function loadInstance(
+  key: RecordKey,
+  value: Uint8Array,
+  intern: (text: string) => string,
+): StoredInstance {
+  const stored = new Uint8Array(value);
+  const fields = versioned(stored, 'instance', 11);
+  const lifecycle = lifecycleFromNumber(countAt(fields, 2, 'lifecycle'));
+  const maintenance = flagAt(fields, 3, 'maintenance');
+  const record: InstanceRecord = {
+    namespace: intern(key.scope),
+    serviceName: intern(textAt(fields, 1, 'service name')),
+    instanceId: key.name,
+    lifecycle,
+    maintenance,
+    status: deriveStatus(lifecycle, maintenance),
+    ttlMs: countAt(fields, 4, 'ttl'),
+    generation: revision(countAt(fields, 5, 'generation')),
+    revision: revision(countAt(fields, 6, 'revision')),
+    registeredAtMs: countAt(fields, 7, 'registered at'),
+    lastHeartbeatMs: countAt(fields, 8, 'last heartbeat'),
+    bodyLength: countAt(fields, 9, 'body length'),
+    encoded: stored.subarray(stored.length - lengthAt(fields, 10, 'encoded instance')),
+  };
+  return { record, stored };
+}
+
+/** What a service still needs to know when an instance left it: kept while it has others. */
+export function storeService(lastRemoval: Revision): Uint8Array {
+  return pack([FORMAT_VERSION, lastRemoval]);
+}
+
+export function loadService(value: Uint8Array): Revision {
+  return revision(countAt(versioned(value, 'service', 2), 1, 'last removal'));
+}
+
+/** The first answer to a request_id. */
+export interface RememberedAnswer {
+  readonly fingerprint: string;
+  readonly result: ApplyResult;
+  /** When it was given. */
+  readonly registryTimeMs: number;
+  /** Position in the order of forgetting. */
+  readonly sequence: number;
+}
+
+export function storeAnswer(answer: RememberedAnswer): Uint8Array {
+  return pack([
+    FORMAT_VERSION,
+    answer.fingerprint,
+    answer.registryTimeMs,
+    answer.sequence,
+    applyResultToArray(answer.result),
+  ]);
+}
+
+export function loadAnswer(value: Uint8Array): RememberedAnswer {
+  const fields = versioned(value, 'answer', 5);
+  return {
+    fingerprint: textAt(fields, 1, 'fingerprint'),
+    registryTimeMs: countAt(fields, 2, 'registry time'),
+    sequence: countAt(fields, 3, 'sequence'),
+    result: applyResultFromArray(fields[4]),
+  };
+}
+
+function versioned(value: Uint8Array, what: string, length: number): Fields {
+  const array = unpack(value);
+  const version = Array.isArray(array) ? countAt(array, 0, `${what} version`) : undefined;
+  if (version !== FORMAT_VERSION) {
+    throw new InvariantError(
+      `a stored ${what} has format ${version}, this version reads ${FORMAT_VERSION}`,
+    );
+  }
+  return fieldsOf(array, what, length);
+}

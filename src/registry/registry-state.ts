@@ -1,0 +1,101 @@
+// Everything the state machine holds, and the writes that keep catalogue, records and hash in step.
+import { assert } from '../lib/assert.ts';
+import { type Revision, revision } from '../lib/ids.ts';
+import {
+  addInstance,
+  type Catalog,
+  findInstance,
+  findService,
+  removeInstance,
+  replaceInstance,
+  type ServiceEntry,
+} from './catalog.ts';
+import type { Answers } from './deduplication.ts';
+import type { RegistryLimits } from './index.ts';
+import { instanceKey, serviceKey, storeInstance, storeService } from './record-codec.ts';
+import { enter, type RecordLedger, replace, strike } from './record-ledger.ts';
+import type { Change, InstanceRecord } from './types.ts';
+
+const NONE = revision(0);
+
+export interface RegistryState {
+  readonly limits: RegistryLimits;
+  readonly catalog: Catalog;
+  readonly answers: Answers;
+  readonly ledger: RecordLedger;
+  revision: Revision;
+  registryTimeMs: number;
+}
+
+/** Why and by whom. */
+export interface Cause {
+  readonly reason: string;
+  readonly actor: string;
+}
+
+/** Puts a record in the place of the one with its namespace and id, if there is one. */
+export function putRecord(state: RegistryState, record: InstanceRecord, cause: Cause): Change {
+  const { catalog, ledger } = state;
+  const { namespace, instanceId, serviceName } = record;
+  const key = instanceKey(namespace, instanceId);
+  const entry = findInstance(catalog, namespace, instanceId);
+  const before = entry?.record;
+  const service = findService(catalog, namespace, serviceName);
+  const left =
+    before === undefined || before.serviceName === serviceName
+      ? undefined
+      : findService(catalog, namespace, before.serviceName);
+  const afterServiceRevision = service?.revision ?? NONE;
+  const beforeServiceRevision =
+    before === undefined ? NONE : (left?.revision ?? afterServiceRevision);
+  const { record: after, stored } = storeInstance(record);
+  if (entry === undefined) {
+    addInstance(catalog, { record: after, ...enter(ledger, key, stored) });
+  } else {
+    replace(ledger, key, entry, stored);
+    replaceInstance(catalog, entry, after);
+  }
+  if (left !== undefined) noteDeparture(state, left, after.revision);
+  const joined = findService(catalog, namespace, serviceName);
+  assert(joined !== undefined, 'a put instance has its service in the catalogue');
+  joined.revision = after.revision;
+  return { before, after, ...cause, beforeServiceRevision, afterServiceRevision };
+}
+
+/** Takes the instance of `before` out. `at` is the revision that does. */
+export function removeRecord(
+  state: RegistryState,
+  before: InstanceRecord,
+  at: Revision,
+  cause: Cause,
+): Change {
+  const { catalog, ledger } = state;
+  const { namespace, instanceId, serviceName } = before;
+  const entry = findInstance(catalog, namespace, instanceId);
+  const service = findService(catalog, namespace, serviceName);
+  assert(
+    entry !== undefined && service !== undefined,
+    'what is removed from the catalogue is in it',
+  );
+  const beforeServiceRevision = service.revision;
+  strike(ledger, instanceKey(namespace, instanceId), entry);
+  removeInstance(catalog, entry);
+  noteDeparture(state, service, at);
+  return { before, after: undefined, ...cause, beforeServiceRevision };
+}
+
+/** The revision of a service is the highest of its instances' revisions and of its last departure. Only the latter needs a record of
+ * its own, and only while the service has instances: without any it is not listed. */
+function noteDeparture(state: RegistryState, service: ServiceEntry, at: Revision): void {
+  const key = serviceKey(service.namespace, service.name);
+  const { departure } = service;
+  service.revision = at;
+  if (service.total === 0) {
+    if (departure !== undefined) strike(state.ledger, key, departure);
+  } else if (departure === undefined) {
+    service.departure = { ...enter(state.ledger, key, storeService(at)), revision: at };
+  } else if (departure.revision !== at) {
+    replace(state.ledger, key, departure, storeService(at));
+    departure.revision = at;
+  }
+}
