@@ -59,6 +59,10 @@ const appendEntriesWith = (payload: Uint8Array): PeerFrame => ({
     leaderCommit: logIndex(0),
   },
 });
+const payloadOf = (frame: PeerFrame | undefined): Uint8Array =>
+  frame?.kind === 'raft' && frame.message.kind === 'appendEntries'
+    ? (frame.message.entries[0]?.payload ?? new Uint8Array())
+    : new Uint8Array();
 const refusals: readonly Refusal[] = [
   { reason: 'protocolVersion', message: 'n2 speaks protocol 2, this node 1: upgrade it.' },
   { reason: 'otherCluster', message: 'n2 belongs to the cluster b.' },
@@ -169,7 +173,8 @@ export function peerTransportConformance(
       const payload = new Uint8Array(1 << 20).map((_, position) => position % 251);
       expect(n1.transport.send(n2.id, [appendEntriesWith(payload)])).toBe(true);
       await until('the frame', () => n2.received.length === 1);
-      expect(n2.received).toEqual([{ from: 'n1', frame: appendEntriesWith(payload) }]);
+      // Compared as bytes: a matcher takes seconds over a million elements.
+      expect(Buffer.compare(payloadOf(n2.received[0]?.frame), payload)).toBe(0);
     });
 
     test('refuses to send to a node it has no stream to, and to itself', async () => {
@@ -195,9 +200,9 @@ export function peerTransportConformance(
       expect(taken.length).toBeGreaterThan(100);
       expect(taken.length).toBeLessThan(1_000_000);
       await until('what was taken', () => n2.received.length >= taken.length);
-      await until('room again', () => n1.transport.send(n2.id, [numbered(-1)]));
+      await until('room again', () => n1.transport.send(n2.id, [numbered(taken.length)]));
       await until('the last', () => n2.received.length >= taken.length + 1);
-      expect(numbers(n2)).toEqual([...taken, -1]);
+      expect(numbers(n2)).toEqual([...taken, taken.length]);
     });
 
     test.for(refusals)('tells a dialler why it was refused: $reason', async (refusal) => {

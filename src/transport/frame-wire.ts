@@ -1,0 +1,264 @@
+// Positional arrays of peer frames: [frame number, ...]. Append-only; pinned by test/transport/golden.
+import type { ErrorCode } from '../lib/registry-error.ts';
+import type {
+  Beat,
+  BeatFailure,
+  FormationFrame,
+  HeartbeatOutcome,
+  MemberIdentity,
+  PeerFrame,
+  WriteOutcome,
+} from '../node/peer-protocol.ts';
+import {
+  applyResultFromArray,
+  applyResultToArray,
+  commandBodyFromArray,
+  commandBodyToArray,
+} from '../registry/index.ts';
+import {
+  countAt,
+  type Fields,
+  fieldsOf,
+  flagAt,
+  indexAt,
+  listOf,
+  nodeIdAt,
+  numbering,
+  revisionAt,
+  textAt,
+} from './fields.ts';
+import { messageFromArray, messageToArray } from './raft-wire.ts';
+
+const frameKinds = numbering<PeerFrame['kind']>({
+  raft: 0,
+  formation: 1,
+  writeRequest: 2,
+  writeResponse: 3,
+  heartbeatRelay: 4,
+  heartbeatRelayResponse: 5,
+  lastHeartbeatRequest: 6,
+  lastHeartbeatResponse: 7,
+  stateHash: 8,
+});
+const errorCodes = numbering<ErrorCode>({
+  invalidArgument: 0,
+  notFound: 1,
+  alreadyExists: 2,
+  failedPrecondition: 3,
+  notLeader: 4,
+  noQuorum: 5,
+  behind: 6,
+  shuttingDown: 7,
+  outcomeUnknown: 8,
+  resourceExhausted: 9,
+  unimplemented: 10,
+});
+const writeOutcomes = numbering<WriteOutcome['kind']>({ applied: 0, failed: 1 });
+const heartbeatOutcomes = numbering<HeartbeatOutcome['kind']>({ acknowledged: 0, failed: 1 });
+const beatFailures = numbering<BeatFailure['reason']>({ unknown: 0, fenced: 1 });
+
+export function frameToArray(frame: PeerFrame): readonly unknown[] {
+  const number = frameKinds.numberOf(frame.kind);
+  switch (frame.kind) {
+    case 'raft':
+      return [number, messageToArray(frame.message)];
+    case 'formation':
+      return [number, frame.known.map(memberToArray), frame.proposedUuid, frame.formed];
+    case 'writeRequest': {
+      const { id, body, requestId, fingerprint, actor } = frame;
+      return [number, id, commandBodyToArray(body), requestId, fingerprint, actor];
+    }
+    case 'writeResponse':
+      return [number, frame.id, writeOutcomeToArray(frame.outcome)];
+    case 'heartbeatRelay':
+      return [number, frame.id, frame.beats.map(beatToArray)];
+    case 'heartbeatRelayResponse':
+      return [number, frame.id, heartbeatOutcomeToArray(frame.outcome)];
+    case 'lastHeartbeatRequest':
+      return [number, frame.id, frame.namespace, frame.instanceId];
+    case 'lastHeartbeatResponse':
+      // Whole milliseconds: the reader takes nothing else.
+      return [number, frame.id, frame.unixTimeMs && Math.round(frame.unixTimeMs)];
+    case 'stateHash':
+      return [number, frame.index, frame.hash];
+  }
+}
+
+/** Throws WireError, or the registry's own error for a malformed command or result. */
+export function frameFromArray(value: unknown): PeerFrame {
+  const fields = listOf(value, 'frame');
+  const kind = frameKinds.nameAt(fields, 0, 'frame kind');
+  switch (kind) {
+    case 'raft':
+      return { kind, message: messageFromArray(fieldsOf(fields, 2, kind)[1]) };
+    case 'formation':
+      return formationFromFields(fieldsOf(fields, 4, kind));
+    case 'writeRequest':
+      fieldsOf(fields, 6, kind);
+      return {
+        kind,
+        id: countAt(fields, 1, `${kind}.id`),
+        body: commandBodyFromArray(fields[2]),
+        requestId: textAt(fields, 3, `${kind}.requestId`),
+        fingerprint: textAt(fields, 4, `${kind}.fingerprint`),
+        actor: textAt(fields, 5, `${kind}.actor`),
+      };
+    case 'writeResponse':
+      fieldsOf(fields, 3, kind);
+      return {
+        kind,
+        id: countAt(fields, 1, `${kind}.id`),
+        outcome: writeOutcomeFromFields(listOf(fields[2], `${kind}.outcome`)),
+      };
+    case 'heartbeatRelay':
+      fieldsOf(fields, 3, kind);
+      return {
+        kind,
+        id: countAt(fields, 1, `${kind}.id`),
+        beats: listOf(fields[2], `${kind}.beats`).map(beatFromArray),
+      };
+    case 'heartbeatRelayResponse':
+      fieldsOf(fields, 3, kind);
+      return {
+        kind,
+        id: countAt(fields, 1, `${kind}.id`),
+        outcome: heartbeatOutcomeFromFields(listOf(fields[2], `${kind}.outcome`)),
+      };
+    case 'lastHeartbeatRequest':
+      fieldsOf(fields, 4, kind);
+      return {
+        kind,
+        id: countAt(fields, 1, `${kind}.id`),
+        namespace: textAt(fields, 2, `${kind}.namespace`),
+        instanceId: textAt(fields, 3, `${kind}.instanceId`),
+      };
+    case 'lastHeartbeatResponse':
+      fieldsOf(fields, 3, kind);
+      return {
+        kind,
+        id: countAt(fields, 1, `${kind}.id`),
+        unixTimeMs: fields[2] === null ? undefined : countAt(fields, 2, `${kind}.unixTimeMs`),
+      };
+    case 'stateHash':
+      fieldsOf(fields, 3, kind);
+      return {
+        kind,
+        index: indexAt(fields, 1, `${kind}.index`),
+        hash: textAt(fields, 2, `${kind}.hash`),
+      };
+  }
+}
+
+export const memberToArray = (member: MemberIdentity): readonly unknown[] => [
+  member.nodeId,
+  member.incarnation,
+  member.peerAddress,
+  member.clientAddress,
+];
+
+/** Reads the four fields of a member that start at `position`. */
+export const memberAt = (fields: Fields, position: number, what: string): MemberIdentity => ({
+  nodeId: nodeIdAt(fields, position, `${what}.nodeId`),
+  incarnation: textAt(fields, position + 1, `${what}.incarnation`),
+  peerAddress: textAt(fields, position + 2, `${what}.peerAddress`),
+  clientAddress: textAt(fields, position + 3, `${what}.clientAddress`),
+});
+
+function formationFromFields(fields: Fields): FormationFrame {
+  const kind = 'formation';
+  return {
+    kind,
+    known: listOf(fields[1], `${kind}.known`).map((row) =>
+      memberAt(fieldsOf(row, 4, `${kind}.known`), 0, `${kind}.known`),
+    ),
+    proposedUuid: textAt(fields, 2, `${kind}.proposedUuid`),
+    formed: flagAt(fields, 3, `${kind}.formed`),
+  };
+}
+
+function writeOutcomeToArray(outcome: WriteOutcome): readonly unknown[] {
+  const number = writeOutcomes.numberOf(outcome.kind);
+  switch (outcome.kind) {
+    case 'applied':
+      return [number, applyResultToArray(outcome.result)];
+    case 'failed':
+      return [number, errorCodes.numberOf(outcome.code), outcome.message];
+  }
+}
+
+function writeOutcomeFromFields(fields: Fields): WriteOutcome {
+  const kind = writeOutcomes.nameAt(fields, 0, 'outcome kind');
+  switch (kind) {
+    case 'applied':
+      return { kind, result: applyResultFromArray(fieldsOf(fields, 2, kind)[1]) };
+    case 'failed':
+      return failureFromFields(fields);
+  }
+}
+
+function heartbeatOutcomeToArray(outcome: HeartbeatOutcome): readonly unknown[] {
+  const number = heartbeatOutcomes.numberOf(outcome.kind);
+  switch (outcome.kind) {
+    case 'acknowledged': {
+      const failures = outcome.failures.map(({ position, reason }) => [
+        position,
+        beatFailures.numberOf(reason),
+      ]);
+      return [number, outcome.revision, failures, Math.round(outcome.heartbeatIntervalMs)];
+    }
+    case 'failed':
+      return [number, errorCodes.numberOf(outcome.code), outcome.message];
+  }
+}
+
+function heartbeatOutcomeFromFields(fields: Fields): HeartbeatOutcome {
+  const kind = heartbeatOutcomes.nameAt(fields, 0, 'outcome kind');
+  switch (kind) {
+    case 'acknowledged':
+      fieldsOf(fields, 4, kind);
+      return {
+        kind,
+        revision: revisionAt(fields, 1, `${kind}.revision`),
+        failures: listOf(fields[2], `${kind}.failures`).map(beatFailureFromArray),
+        heartbeatIntervalMs: countAt(fields, 3, `${kind}.heartbeatIntervalMs`),
+      };
+    case 'failed':
+      return failureFromFields(fields);
+  }
+}
+
+function failureFromFields(fields: Fields): {
+  readonly kind: 'failed';
+  readonly code: ErrorCode;
+  readonly message: string;
+} {
+  fieldsOf(fields, 3, 'failed');
+  return {
+    kind: 'failed',
+    code: errorCodes.nameAt(fields, 1, 'failed.code'),
+    message: textAt(fields, 2, 'failed.message'),
+  };
+}
+
+const beatToArray = (beat: Beat): readonly unknown[] => [
+  beat.namespace,
+  beat.instanceId,
+  beat.generation,
+];
+
+function beatFromArray(value: unknown): Beat {
+  const fields = fieldsOf(value, 3, 'beat');
+  return {
+    namespace: textAt(fields, 0, 'beat.namespace'),
+    instanceId: textAt(fields, 1, 'beat.instanceId'),
+    generation: revisionAt(fields, 2, 'beat.generation'),
+  };
+}
+
+function beatFailureFromArray(value: unknown): BeatFailure {
+  const fields = fieldsOf(value, 2, 'beat failure');
+  return {
+    position: countAt(fields, 0, 'beat failure.position'),
+    reason: beatFailures.nameAt(fields, 1, 'beat failure.reason'),
+  };
+}
