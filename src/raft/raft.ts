@@ -1,0 +1,181 @@
+// The core as one object: inputs in, a Ready out. Every step ends with the invariants.
+import { assert } from '../lib/assert.ts';
+import type { NodeId, Term } from '../lib/ids.ts';
+import { noteApplied, takeCommitted } from './commit.ts';
+import { countOwnVote, losePeer, tickElection } from './election.ts';
+import type { Input, Proposal } from './input.ts';
+import { checkInvariants, remember } from './invariants.ts';
+import { broadcastHeartbeat, doubtContact, restartSession, tickLeader } from './leadership.ts';
+import { createOutbox, isEmpty } from './outbox.ts';
+import { completePersist, needsPersist, takePersist } from './persistence.ts';
+import {
+  confirmRounds,
+  hasReadsToStart,
+  openRound,
+  requestRead,
+  sendReads,
+  tickReads,
+} from './read-index.ts';
+import type { RaftView, Ready } from './ready.ts';
+import { receive } from './receive.ts';
+import {
+  advanceCommit,
+  hasEntriesToSend,
+  propose,
+  sendEntries,
+  takeFetched,
+} from './replication.ts';
+import { createState, leaderOf, type RaftStart, type RaftState } from './state.ts';
+
+/** The core. `step` changes state, `takeReady` hands out what must be done since the last call; several steps may
+ * precede one takeReady: that is group commit. Throws InvariantError when an invariant is broken; the host must stop. */
+export interface Raft {
+  step(input: Input): void;
+  /** True when takeReady would return anything to do. */
+  hasReady(): boolean;
+  takeReady(): Ready;
+  view(): RaftView;
+}
+
+/** A node that starts, or starts again, as a follower with what it had persisted. Throws InvariantError if the parts of
+ * `start` contradict each other. */
+export function createRaft(start: RaftStart): Raft {
+  const state = createState(start);
+  const before = remember(state);
+  checkInvariants(state, before);
+  return {
+    step: (input) => {
+      step(state, input);
+      checkInvariants(state, before);
+    },
+    hasReady: () => hasReady(state),
+    takeReady: () => {
+      const ready = takeReady(state);
+      checkInvariants(state, before);
+      return ready;
+    },
+    view: () => view(state),
+  };
+}
+
+function step(state: RaftState, input: Input): void {
+  switch (input.kind) {
+    case 'tick':
+      return tick(state);
+    case 'message':
+      return receive(state, input.from, input.message);
+    case 'propose':
+      return proposeOrReject(state, input.proposals);
+    case 'readIndex':
+      return requestRead(state, input.token);
+    case 'persisted':
+      return persisted(state, input.sequence, input.term);
+    case 'applied':
+      return noteApplied(state, input.index);
+    case 'fetched':
+      if (state.role.kind === 'leader') {
+        takeFetched(state, state.role, input.ticket, input.entries);
+      }
+      return undefined;
+    case 'peerUnreachable':
+      return restartReplication(state, input.peer);
+    case 'peerDisconnected':
+      restartReplication(state, input.peer);
+      return losePeer(state, input.peer);
+    case 'clockGap':
+      return clockGap(state, input.ticks);
+  }
+}
+
+function tick(state: RaftState): void {
+  const role = state.role;
+  if (role.kind === 'leader') {
+    tickLeader(state, role);
+    return;
+  }
+  if (role.kind === 'follower') tickReads(state, role);
+  tickElection(state);
+}
+
+function proposeOrReject(state: RaftState, proposals: readonly Proposal[]): void {
+  if (state.role.kind === 'leader') {
+    propose(state, state.role, proposals);
+    return;
+  }
+  const reason = leaderOf(state) === undefined ? 'noLeader' : 'notLeader';
+  for (const { token } of proposals) state.outbox.rejected.push({ token, reason });
+}
+
+function persisted(state: RaftState, sequence: number, term: Term): void {
+  const batch = completePersist(state, sequence, term);
+  if (!batch) return;
+  if (batch.votedFor === state.id) countOwnVote(state);
+  if (state.role.kind === 'leader') advanceCommit(state, state.role);
+}
+
+function restartReplication(state: RaftState, peer: NodeId): void {
+  if (state.role.kind !== 'leader') return;
+  const progress = state.role.progress.find((one) => one.peer === peer);
+  if (progress) restartSession(state, progress);
+}
+
+/** The host stood still for a while. Time that nobody lived through proves nothing: a follower does not campaign on it,
+ * and nobody goes on believing in a leader, itself included, because of contact from before. */
+function clockGap(state: RaftState, ticks: number): void {
+  assert(Number.isSafeInteger(ticks) && ticks > 0, 'a clock gap lasts whole ticks');
+  const role = state.role;
+  if (role.kind === 'leader') {
+    doubtContact(state, role);
+    return;
+  }
+  role.timer.elapsedTicks = 0;
+  if (role.kind === 'follower') role.silentTicks += ticks;
+}
+
+function hasReady(state: RaftState): boolean {
+  const role = state.role;
+  return (
+    !isEmpty(state.outbox) ||
+    state.handedOutIndex < state.commitIndex ||
+    needsPersist(state) ||
+    hasReadsToStart(state) ||
+    (role.kind === 'leader' && hasEntriesToSend(state, role))
+  );
+}
+
+function takeReady(state: RaftState): Ready {
+  const role = state.role;
+  if (hasReadsToStart(state)) startReads(state);
+  if (role.kind === 'leader') sendEntries(state, role);
+  const persist = takePersist(state);
+  const committed = takeCommitted(state);
+  const { outbox } = state;
+  state.outbox = createOutbox();
+  return { persist, committed, ...outbox };
+}
+
+function startReads(state: RaftState): void {
+  const role = state.role;
+  if (role.kind === 'leader') {
+    openRound(state, role);
+    broadcastHeartbeat(state, role);
+    // Alone in its cluster, a node is its own majority.
+    confirmRounds(state, role);
+  } else if (role.kind === 'follower' && role.leader !== undefined) {
+    sendReads(state, role, role.leader);
+  }
+}
+
+function view(state: RaftState): RaftView {
+  const { role, log } = state;
+  return {
+    role: role.kind,
+    term: state.term,
+    leader: leaderOf(state),
+    lastIndex: log.lastIndex,
+    commitIndex: state.commitIndex,
+    appliedIndex: state.appliedIndex,
+    persistedIndex: log.persistedIndex,
+    committedInTerm: role.kind === 'leader' && role.committedInTerm,
+  };
+}

@@ -1,0 +1,78 @@
+// Changes of role. Every change goes through `enter`, which settles what the old role leaves behind: a flag or a queue
+// of one role never outlives it.
+import { assert } from '../lib/assert.ts';
+import type { NodeId, Term } from '../lib/ids.ts';
+import { abandonReads } from './read-index.ts';
+import {
+  createFollower,
+  drawHurriedTimer,
+  drawTimer,
+  type ElectionTimer,
+  leaderOf,
+  type RaftState,
+  type RoleState,
+} from './state.ts';
+
+export function enter(state: RaftState, role: RoleState, reason: string): void {
+  const leaderBefore = leaderOf(state);
+  const kindBefore = state.role.kind;
+  abandonReads(state);
+  state.role = role;
+  const { term, outbox } = state;
+  if (role.kind !== kindBefore) {
+    if (kindBefore === 'leader') outbox.events.push({ kind: 'steppedDown', term, reason });
+    outbox.events.push({ kind: 'roleChanged', role: role.kind, term, reason });
+  }
+  announceLeader(state, leaderBefore);
+}
+
+function announceLeader(state: RaftState, before: NodeId | undefined): void {
+  const leader = leaderOf(state);
+  if (leader === before) return;
+  state.outbox.events.push({ kind: 'leaderChanged', leader, term: state.term });
+}
+
+/** Follows in `term`, which is the current one or a later one. A later term forgets the vote of the old one. */
+export function becomeFollower(
+  state: RaftState,
+  term: Term,
+  leader: NodeId | undefined,
+  reason: string,
+): void {
+  assert(term >= state.term, 'the term never falls');
+  const timer = leader === undefined ? retryTimer(state) : drawTimer(state.config, state.random);
+  if (term > state.term) {
+    state.term = term;
+    state.votedFor = undefined;
+  }
+  enter(state, createFollower(leader, timer), reason);
+}
+
+/** A sign of life from the leader of the current term: AppendEntries or Heartbeat. */
+export function followLeader(state: RaftState, leader: NodeId): void {
+  const role = state.role;
+  assert(role.kind !== 'leader', 'a term has at most one leader');
+  if (role.kind !== 'follower') {
+    becomeFollower(state, state.term, leader, `heard from ${leader}, the leader of this term`);
+    return;
+  }
+  assert(role.leader === undefined || role.leader === leader, 'a term has at most one leader');
+  role.silentTicks = 0;
+  role.timer.elapsedTicks = 0;
+  if (role.timer.hurriedTicks > 0) role.timer = drawTimer(state.config, state.random);
+  if (role.leader !== undefined) return;
+  role.leader = leader;
+  announceLeader(state, undefined);
+}
+
+/** The leader's process is gone: its word from before keeps nobody from electing another. */
+export function forgetLeader(state: RaftState, timer: ElectionTimer, reason: string): void {
+  enter(state, createFollower(undefined, timer), reason);
+}
+
+/** The timer after an attempt that did not lead to a leader: short while the node is in a hurry, else a full one. */
+export function retryTimer(state: RaftState): ElectionTimer {
+  const hurriedTicks = state.role.kind === 'leader' ? 0 : state.role.timer.hurriedTicks;
+  if (hurriedTicks > 0) return drawHurriedTimer(state.random, hurriedTicks);
+  return drawTimer(state.config, state.random);
+}

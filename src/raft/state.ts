@@ -1,0 +1,219 @@
+// The whole state of one node. Figure 2's "state" boxes, with the role as a union: what only a leader or only a
+// candidate knows lives in that role's object and ends with it.
+import { assert } from '../lib/assert.ts';
+import { type LogIndex, logIndex, type NodeId, type Term } from '../lib/ids.ts';
+import { type Random, seededRandom } from '../lib/random.ts';
+import { type RaftConfig, validateRaftConfig } from './config.ts';
+import type { Token } from './input.ts';
+import { lastTerm, openLog, type RaftLog } from './log.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+import type { Progress } from './progress.ts';
+import { quorumSize } from './quorum.ts';
+import type { LogEntry, TermRun } from './types.ts';
+
+/** When this node campaigns next. */
+export interface ElectionTimer {
+  elapsedTicks: number;
+  /** Drawn once, when the timer is made. */
+  readonly timeoutTicks: number;
+  /** More than 0 after the leader's process was seen to be gone: the node campaigns again after a few ticks while refused.
+   * It counts down, so that one wrong report does not make a node pester its peers for ever. */
+  hurriedTicks: number;
+}
+
+/** Reads of this node that wait for the leader's answer. */
+export interface ForwardedReads {
+  /** Waiting for the next Ready, which sends them under one context. */
+  queued: Token[];
+  readonly waiting: Map<number, { readonly tokens: readonly Token[]; ageTicks: number }>;
+}
+
+export interface Follower {
+  readonly kind: 'follower';
+  leader: NodeId | undefined;
+  timer: ElectionTimer;
+  /** Ticks since the leader was last heard: stickiness ends with electionTicks. */
+  silentTicks: number;
+  readonly reads: ForwardedReads;
+}
+
+/** Who has answered, this node included once its own answer counts. */
+export type Ballot = Map<NodeId, boolean>;
+
+export interface PreCandidate {
+  readonly kind: 'preCandidate';
+  readonly ballot: Ballot;
+  timer: ElectionTimer;
+}
+
+export interface Candidate {
+  readonly kind: 'candidate';
+  readonly ballot: Ballot;
+  timer: ElectionTimer;
+}
+
+/** A read that waits for a round: a token of this node, or a follower's context. */
+export type ReadRequest =
+  | { readonly kind: 'local'; readonly token: Token }
+  | { readonly kind: 'remote'; readonly from: NodeId; readonly context: number };
+
+/** A question to all peers whether this node still leads. `index` was the commit index when it was asked. */
+export interface ReadRound {
+  readonly round: number;
+  readonly index: LogIndex;
+  readonly requests: readonly ReadRequest[];
+}
+
+export interface LeaderReads {
+  queued: ReadRequest[];
+  /** Oldest first. */
+  readonly rounds: ReadRound[];
+  /** Requests in `queued` and `rounds` together. */
+  pending: number;
+  /** Rises by one with each round, so no round is reused within the term. */
+  lastRound: number;
+}
+
+export interface Leader {
+  readonly kind: 'leader';
+  /** One per peer, ascending by id. */
+  readonly progress: readonly Progress[];
+  readonly reads: LeaderReads;
+  heartbeatElapsedTicks: number;
+  /** Ticks into the current check-quorum window. */
+  windowTicks: number;
+  /** After a clock gap, until a majority has answered again: this node no longer believes that it is being listened to. */
+  contactInDoubt: boolean;
+  /** True once an entry of this leader's own term is committed. */
+  committedInTerm: boolean;
+  uncommittedBytes: number;
+}
+
+export type RoleState = Follower | PreCandidate | Candidate | Leader;
+
+/** A batch handed out and not yet reported durable. */
+export interface IssuedBatch {
+  readonly sequence: number;
+  readonly term: Term;
+  readonly votedFor: NodeId | undefined;
+  /** The log is durable up to here once the batch is. Lowered when a later truncation drops part of what was issued, so a
+   * late completion cannot vouch for entries that were appended again at the same indexes. */
+  stableTo: LogIndex;
+}
+
+export interface RaftState {
+  readonly config: RaftConfig;
+  readonly id: NodeId;
+  /** The other voters, ascending. Every loop over peers follows this order. */
+  readonly peers: readonly NodeId[];
+  readonly quorum: number;
+  readonly random: Random;
+  readonly log: RaftLog;
+  /** Peers whose process was reported gone and that have not been heard since. */
+  readonly gone: Set<NodeId>;
+  /** Oldest first. */
+  readonly outstanding: IssuedBatch[];
+  outbox: Outbox;
+  role: RoleState;
+  term: Term;
+  votedFor: NodeId | undefined;
+  commitIndex: LogIndex;
+  /** Given to the host in Ready.committed up to here. */
+  handedOutIndex: LogIndex;
+  appliedIndex: LogIndex;
+  /** Term and vote as of the last batch issued. */
+  issuedTerm: Term;
+  issuedVote: NodeId | undefined;
+  lastSequence: number;
+  lastSession: number;
+  lastContext: number;
+  lastTicket: number;
+}
+
+/** What a node knows when it (re)starts: exactly what was persisted, nothing else. */
+export interface RaftStart {
+  readonly config: RaftConfig;
+  readonly hardState: {
+    readonly term: Term;
+    readonly votedFor: NodeId | undefined;
+    readonly commitIndex: LogIndex;
+  };
+  /** Term runs of the whole log, ascending; empty for an empty log. */
+  readonly runs: readonly TermRun[];
+  readonly lastIndex: LogIndex;
+  /** The entries after `appliedIndex`, up to lastIndex: not yet applied, so they must be at hand. */
+  readonly tail: readonly LogEntry[];
+  readonly appliedIndex: LogIndex;
+}
+
+export function createState(start: RaftStart): RaftState {
+  const config = validateRaftConfig(start.config);
+  const { hardState, lastIndex, appliedIndex } = start;
+  const log = openLog(start.runs, lastIndex, start.tail, config.maxCachedBytes);
+  assert(hardState.term >= lastTerm(log), 'the term is at least that of the last entry');
+  assert(hardState.commitIndex <= lastIndex, 'what was known to be committed is in the log');
+  assert(appliedIndex <= lastIndex, 'nothing is applied beyond the durable log');
+  assert(log.firstCached <= appliedIndex + 1, 'every entry not yet applied is at hand');
+  const random = seededRandom(config.seed);
+  return {
+    config,
+    id: config.id,
+    peers: config.voters.filter((voter) => voter !== config.id).toSorted(),
+    quorum: quorumSize(config.voters.length),
+    random,
+    log,
+    gone: new Set(),
+    outstanding: [],
+    outbox: createOutbox(),
+    role: createFollower(undefined, drawTimer(config, random)),
+    term: hardState.term,
+    votedFor: hardState.votedFor,
+    commitIndex: logIndex(Math.max(hardState.commitIndex, appliedIndex)),
+    handedOutIndex: appliedIndex,
+    appliedIndex,
+    issuedTerm: hardState.term,
+    issuedVote: hardState.votedFor,
+    lastSequence: 0,
+    lastSession: 0,
+    // A restarted node counts on from a place of its own, so that an answer to its former life matches no read of this one.
+    lastContext: random.integer(0, 2 ** 31) * 2 ** 20,
+    lastTicket: 0,
+  };
+}
+
+/** A full election timeout, from [electionTicks, 2 * electionTicks). */
+export function drawTimer(config: RaftConfig, random: Random): ElectionTimer {
+  const timeoutTicks = random.integer(config.electionTicks, 2 * config.electionTicks);
+  return { elapsedTicks: 0, timeoutTicks, hurriedTicks: 0 };
+}
+
+const HURRIED_MAX_TICKS = 5;
+
+/** The short random delay before a campaign against a leader that is gone; `hurriedTicks` of hurry are left. */
+export function drawHurriedTimer(random: Random, hurriedTicks: number): ElectionTimer {
+  return { elapsedTicks: 0, timeoutTicks: random.integer(1, HURRIED_MAX_TICKS + 1), hurriedTicks };
+}
+
+export function createFollower(leader: NodeId | undefined, timer: ElectionTimer): Follower {
+  return {
+    kind: 'follower',
+    leader,
+    timer,
+    silentTicks: 0,
+    reads: { queued: [], waiting: new Map() },
+  };
+}
+
+/** The leader of the current term as far as this node knows. */
+export function leaderOf(state: RaftState): NodeId | undefined {
+  const role = state.role;
+  switch (role.kind) {
+    case 'leader':
+      return state.id;
+    case 'follower':
+      return role.leader;
+    case 'preCandidate':
+    case 'candidate':
+      return undefined;
+  }
+}
