@@ -59,6 +59,8 @@ export interface WatchCursor {
   drained(): void;
   /** Highest revision acted upon, as the reader says; what was not sent is ignored. */
   acknowledge(revision: Revision): void;
+  /** Highest revision acknowledged so far; 0 before the first. What a drain waits for. */
+  readonly acknowledgedRevision: Revision;
   /** The reader went away. */
   close(): void;
 }
