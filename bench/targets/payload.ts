@@ -21,3 +21,8 @@ const metadata: readonly (readonly [string, string])[] = [
   ['protocol', 'grpc'],
 ];
 const ttlMs = 30_000;
+
+/** RegisterRequest{instance = 1} around the shared payload, without a second pass over it. */
+export function registerRequest(service: string, id: string): Uint8Array {
+  return protobuf.Writer.create().uint32(0x0a).bytes(instanceValue(service, id)).finish();
+}

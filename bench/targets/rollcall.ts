@@ -6,7 +6,7 @@ import { present } from '../../src/lib/assert.ts';
 import { ProcessCluster } from '../../test/support/process-cluster.ts';
 import { repositoryRoot } from '../../test/support/repository-root.ts';
 import { type GrpcConnection, openConnection } from '../load/grpc-connection.ts';
-import { instanceValue } from './payload.ts';
+import { instanceValue, registerRequest } from './payload.ts';
 import type { HeartbeatStream, Target } from './target.ts';
 
 const root = new protobuf.Root();
@@ -23,11 +23,6 @@ const heartbeatResponse = message('HeartbeatResponse');
 const instance = message('Instance');
 
 const path = (method: string): string => `/rollcall.v1.Registry/${method}`;
-
-/** RegisterRequest{instance = 1} around the shared payload, without a second pass over it. */
-function registerRequest(service: string, id: string): Uint8Array {
-  return protobuf.Writer.create().uint32(0x0a).bytes(instanceValue(service, id)).finish();
-}
 
 const encode = (type: protobuf.Type, value: object): Uint8Array =>
   type.encode(type.fromObject(value)).finish();

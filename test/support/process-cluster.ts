@@ -38,8 +38,8 @@ export interface ProcessClusterOptions {
   readonly directory?: string;
   /** Further flags for every server. */
   readonly flags?: readonly string[];
-  /** A command to run the server under, as `['strace', '-f', …]`; by default none. */
-  readonly wrap?: (nodeId: string) => readonly string[];
+  /** A command to run the server under, as `['strace', '-f', …]`, its output into `directory`; by default none. */
+  readonly wrap?: (nodeId: string, directory: string) => readonly string[];
 }
 
 export class ProcessNode {
@@ -137,7 +137,7 @@ export class ProcessCluster {
       const dataDir = join(directory, id);
       const flags = ['--node-id', id, '--data-dir', dataDir, '--initial-members', members];
       flags.push('--listen-client', address(position), '--listen-peer', address(count + position));
-      const wrap = options.wrap?.(id) ?? [];
+      const wrap = options.wrap?.(id, directory) ?? [];
       const command = [
         ...wrap,
         process.execPath,
