@@ -50,6 +50,8 @@ export class ProcessNode {
   readonly logFile: string;
   #child: ChildProcess | undefined;
   readonly #command: readonly string[];
+  /** The server is a child of the command, so a signal goes to the whole group. */
+  readonly #wrapped: boolean;
 
   constructor(options: {
     id: string;
@@ -58,6 +60,7 @@ export class ProcessNode {
     dataDir: string;
     logFile: string;
     command: readonly string[];
+    wrapped: boolean;
   }) {
     this.id = options.id;
     this.clientAddress = options.clientAddress;
@@ -65,6 +68,7 @@ export class ProcessNode {
     this.dataDir = options.dataDir;
     this.logFile = options.logFile;
     this.#command = options.command;
+    this.#wrapped = options.wrapped;
   }
 
   get running(): boolean {
@@ -87,13 +91,14 @@ export class ProcessNode {
     const [program, ...rest] = this.#command;
     this.#child = spawn(present(program, 'a command has a program'), rest, {
       stdio: ['ignore', log, log],
+      detached: this.#wrapped,
       env: { ...process.env, UV_THREADPOOL_SIZE: '8' },
     });
     closeSync(log);
   }
 
   signal(signal: NodeJS.Signals): void {
-    if (this.running) process.kill(this.pid, signal);
+    if (this.running) process.kill(this.#wrapped ? -this.pid : this.pid, signal);
   }
 
   /** Sends the signal and waits for the process to be gone. */
@@ -154,6 +159,7 @@ export class ProcessCluster {
         dataDir,
         logFile: join(directory, `${id}.log`),
         command,
+        wrapped: wrap.length > 0,
       });
     });
     const cluster = new ProcessCluster(nodes, directory, temporary);
