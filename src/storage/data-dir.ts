@@ -1,0 +1,130 @@
+// The directory of one node: lock, identity, and the places of the log and the state store. Nothing here is ever guessed:
+// a directory that does not add up is refused with the reason.
+import { randomBytes } from 'node:crypto';
+import { readdir } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { lockDataDir, type DataDirLock } from './data-dir-lock.ts';
+import { DataDirError } from './errors.ts';
+import { readIdentity, writeIdentity, type Identity } from './identity.ts';
+import { walIsEmpty } from './wal/open-wal.ts';
+import { makeDurableDirectory } from './wal/wal-files.ts';
+
+export type { Identity } from './identity.ts';
+
+export interface DataDirOptions {
+  readonly nodeId: string;
+  readonly clusterId: string;
+  /** Random bytes for the incarnation and the lock's name. Default: the operating system's. */
+  readonly entropy?: (bytes: number) => Uint8Array;
+}
+
+/** An open data-dir. Held until release() or the end of the process, however it ends. */
+export interface DataDir {
+  readonly identity: Identity;
+  readonly walPath: string;
+  readonly statePath: string;
+  /** Notes the cluster this node belongs to. Durable when it resolves; again with the same uuid does nothing. */
+  markFormed(clusterUuid: string): Promise<void>;
+  release(): Promise<void>;
+}
+
+/** Creates or opens the directory, takes its lock, and reads or makes its identity.
+ * @throws DataDirError 14: in use, or of another node or cluster. 11: identity damaged or lost, or the log lost. */
+export async function openDataDir(path: string, options: DataDirOptions): Promise<DataDir> {
+  const directory = resolve(path);
+  const entropy = options.entropy ?? randomBytes;
+  await makeDurableDirectory(directory);
+  const lock = await lockDataDir(directory, hex(entropy(8)));
+  try {
+    return await openLocked(directory, options, entropy, lock);
+  } catch (error) {
+    await lock.release();
+    throw error;
+  }
+}
+
+async function openLocked(
+  directory: string,
+  options: DataDirOptions,
+  entropy: (bytes: number) => Uint8Array,
+  lock: DataDirLock,
+): Promise<DataDir> {
+  const walPath = join(directory, 'wal');
+  const statePath = join(directory, 'state');
+  const { nodeId, clusterId } = options;
+  let identity = await readIdentity(directory);
+  if (identity === undefined) {
+    if (!(await isEmptyOrAbsent(walPath)) || !(await isEmptyOrAbsent(statePath)))
+      throw lost(directory);
+    identity = {
+      formatVersion: 1,
+      nodeId,
+      clusterId,
+      incarnation: hex(entropy(16)),
+      clusterUuid: '',
+    };
+    await writeIdentity(directory, identity);
+  }
+  checkOwner(directory, identity, options);
+  if (identity.clusterUuid !== '' && (await walIsEmpty(walPath))) {
+    throw new DataDirError(
+      11,
+      `The log in ${walPath} is missing or empty, but this node has joined cluster ${clusterId}. It must not vote as ` +
+        `${nodeId} any more: remove the member and join it again with an empty data-dir`,
+    );
+  }
+  let current = identity;
+  return {
+    get identity() {
+      return current;
+    },
+    walPath,
+    statePath,
+    markFormed: async (clusterUuid) => {
+      if (current.clusterUuid === clusterUuid) return;
+      if (current.clusterUuid !== '') {
+        throw new DataDirError(14, `The data-dir ${directory} already belongs to another cluster`);
+      }
+      const formed = { ...current, clusterUuid };
+      await writeIdentity(directory, formed);
+      current = formed;
+    },
+    release: () => lock.release(),
+  };
+}
+
+function checkOwner(directory: string, identity: Identity, options: DataDirOptions): void {
+  if (identity.nodeId !== options.nodeId) {
+    throw new DataDirError(
+      14,
+      `The data-dir ${directory} belongs to node ${identity.nodeId}, not to ${options.nodeId}`,
+    );
+  }
+  if (identity.clusterId !== options.clusterId) {
+    throw new DataDirError(
+      14,
+      `The data-dir ${directory} belongs to cluster ${identity.clusterId}, not to ${options.clusterId}`,
+    );
+  }
+}
+
+function lost(directory: string): DataDirError {
+  return new DataDirError(
+    11,
+    `The data-dir ${directory} holds data but no identity file. Who this node is cannot be guessed: restore ` +
+      'identity.json, or remove the member and join it again with an empty data-dir',
+  );
+}
+
+async function isEmptyOrAbsent(path: string): Promise<boolean> {
+  try {
+    return (await readdir(path)).length === 0;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return true;
+    throw error;
+  }
+}
+
+function hex(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('hex');
+}

@@ -1,0 +1,46 @@
+// How storage fails, as types: each error says which exit code the process ends with, so that the composition root maps
+// none of them by text.
+
+/** The disk refused a write, a sync or a read. Nothing is retried: after a failed sync the state of its pages is unknown. */
+export class DiskError extends Error {
+  override readonly name = 'DiskError';
+  readonly exitCode = 10;
+
+  constructor(action: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`${action} failed: ${reason}`, { cause });
+  }
+}
+
+const advice =
+  'Stop this node and keep its files. While a majority of the cluster is healthy, remove this member and join it ' +
+  'again with an empty data-dir.';
+
+/** Bytes that were acknowledged are not what was written. Never repaired by guessing: the node refuses to vote. */
+export class DamagedLogError extends Error {
+  override readonly name = 'DamagedLogError';
+  readonly exitCode = 11;
+  readonly file: string;
+  /** Byte offset in `file` of the frame or header that is wrong. */
+  readonly offset: number;
+
+  constructor(file: string, offset: number, reason: string, cause?: unknown) {
+    super(
+      `The log is damaged: ${file}, byte ${offset}: ${reason}. ${advice}`,
+      cause === undefined ? undefined : { cause },
+    );
+    this.file = file;
+    this.offset = offset;
+  }
+}
+
+/** The data-dir cannot be used: 11 damaged, needs an operator; 14 in use, or of another node or cluster. */
+export class DataDirError extends Error {
+  override readonly name = 'DataDirError';
+  readonly exitCode: 11 | 14;
+
+  constructor(exitCode: 11 | 14, message: string, cause?: unknown) {
+    super(message, cause === undefined ? undefined : { cause });
+    this.exitCode = exitCode;
+  }
+}

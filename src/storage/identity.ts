@@ -1,0 +1,74 @@
+// Who this data-dir belongs to, in one small file that people can read. Written whole through a temporary file; any
+// difference from what was written, down to white space, is damage.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
+import { z } from 'zod';
+import { DataDirError } from './errors.ts';
+import { diskFiles } from './wal/wal-files.ts';
+
+export interface Identity {
+  readonly formatVersion: 1;
+  readonly nodeId: string;
+  readonly clusterId: string;
+  /** 32 hex digits, drawn when the directory was made: a node that comes back with an empty disk has another one. */
+  readonly incarnation: string;
+  /** Hex; '' until the first record of the log is durable. */
+  readonly clusterUuid: string;
+}
+
+const fileName = 'identity.json';
+
+const shape = z.strictObject({
+  formatVersion: z.literal(1),
+  nodeId: z.string().min(1),
+  clusterId: z.string().min(1),
+  incarnation: z.string().regex(/^[0-9a-f]{32}$/),
+  clusterUuid: z.string().regex(/^[0-9a-f]*$/),
+  checksum: z.string(),
+});
+
+function encodeIdentity(identity: Identity): string {
+  const { formatVersion, nodeId, clusterId, incarnation, clusterUuid } = identity;
+  const fields = { formatVersion, nodeId, clusterId, incarnation, clusterUuid };
+  const checksum = crc32(JSON.stringify(fields)).toString(16).padStart(8, '0');
+  return `${JSON.stringify({ ...fields, checksum }, undefined, 2)}\n`;
+}
+
+function decodeIdentity(text: string): Identity {
+  const { checksum: _, ...identity } = shape.parse(JSON.parse(text));
+  if (encodeIdentity(identity) !== text) throw new Error('it does not match its checksum');
+  return identity;
+}
+
+/** undefined when there is none. @throws DataDirError 11 when it is damaged. */
+export async function readIdentity(directory: string): Promise<Identity | undefined> {
+  const path = join(directory, fileName);
+  try {
+    return decodeIdentity(await readFile(path, 'utf8'));
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new DataDirError(
+      11,
+      `${path} is damaged. Who this node is cannot be guessed: restore that file, or remove the member and join it again ` +
+        'with an empty data-dir',
+      error,
+    );
+  }
+}
+
+/** Replaces the identity; durable when it resolves. */
+export async function writeIdentity(directory: string, identity: Identity): Promise<void> {
+  const path = join(directory, fileName);
+  const temporary = `${path}.tmp`;
+  await diskFiles.remove(temporary);
+  const file = await diskFiles.open(temporary, 'create');
+  try {
+    await file.write(Buffer.from(encodeIdentity(identity)), 0);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+  await diskFiles.rename(temporary, path);
+  await diskFiles.syncDirectory(directory);
+}

@@ -1,0 +1,205 @@
+// The state machine on LevelDB (architecture.md, "State store"): a copy that saves replaying the log. It is believed only
+// as far as it can be verified; what cannot is thrown away, because the log has everything.
+import { rm } from 'node:fs/promises';
+import { ClassicLevel } from 'classic-level';
+import type { Logger } from 'pino';
+import { assert, InvariantError } from '../lib/assert.ts';
+import { logIndex, revision, type Revision } from '../lib/ids.ts';
+import type { StateBatch, StateStore } from '../node/ports.ts';
+import type { RegistryImage, StoredRecord } from '../registry/index.ts';
+import { DiskError } from './errors.ts';
+import { decodeMeta, encodeMeta, metaKey, recordKey, registryKey, type StateMeta } from './keys.ts';
+import { makeDurableDirectory } from './wal/wal-files.ts';
+
+/** The order-independent hash over all records, the revision and the registry time: 16 hex digits (src/registry). */
+export type HashOfImage = (
+  records: Iterable<StoredRecord>,
+  revision: Revision,
+  registryTimeMs: number,
+) => string;
+
+export interface StateStoreOptions {
+  readonly hashOfImage: HashOfImage;
+  /** Incarnation of the node: the content of another one is discarded. Default ''. */
+  readonly owner?: string;
+  readonly log?: Logger;
+}
+
+type Database = ClassicLevel<string, Uint8Array>;
+
+// LevelDB hands rows over in blocks of this size; its default of 16 KiB makes a scan several times slower.
+const scanBlockBytes = 1024 * 1024;
+
+/** Opens the state in `directory`, or an empty one if what is there cannot be verified.
+ * @throws DiskError when not even an empty one can be made. */
+export async function openStateStore(
+  directory: string,
+  options: StateStoreOptions,
+): Promise<StateStore> {
+  const owner = options.owner ?? '';
+  try {
+    await makeDurableDirectory(directory);
+    const first = await tryOpen(directory, owner, options.hashOfImage);
+    if (first.kind === 'verified') {
+      return new LevelStateStore(first.database, owner, first.image, undefined);
+    }
+    options.log?.warn({ directory, reason: first.reason }, 'the stored state is discarded');
+    await rm(directory, { recursive: true, force: true });
+    await makeDurableDirectory(directory);
+    const second = await tryOpen(directory, owner, options.hashOfImage);
+    if (second.kind === 'verified') {
+      return new LevelStateStore(second.database, owner, second.image, first.reason);
+    }
+    throw new Error(second.reason);
+  } catch (error) {
+    if (error instanceof InvariantError) throw error;
+    throw new DiskError('Opening the state store', error);
+  }
+}
+
+type Attempt =
+  | { readonly kind: 'verified'; readonly database: Database; readonly image: RegistryImage }
+  | { readonly kind: 'unusable'; readonly reason: string };
+
+async function tryOpen(
+  directory: string,
+  owner: string,
+  hashOfImage: HashOfImage,
+): Promise<Attempt> {
+  const database: Database = new ClassicLevel(directory, {
+    keyEncoding: 'utf8',
+    valueEncoding: 'view',
+  });
+  try {
+    await database.open();
+    const found = await scan(database);
+    const problem = problemOf(found, owner, hashOfImage);
+    if (problem === undefined)
+      return { kind: 'verified', database, image: imageOf(found, hashOfImage) };
+    await database.close();
+    return { kind: 'unusable', reason: problem };
+  } catch (error) {
+    await database.close().catch(() => undefined);
+    const reason = reasonOf(error);
+    // Another handle of this process: the directory is healthy and in use, so it is not to be deleted.
+    assert(!reason.includes('LEVEL_LOCKED'), 'the state store is opened once');
+    return { kind: 'unusable', reason: `LevelDB failed: ${reason}` };
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const code = 'code' in error ? `${String(error.code)} ` : '';
+  const cause = error.cause === undefined ? '' : ` (${reasonOf(error.cause)})`;
+  return `${code}${error.message}${cause}`;
+}
+
+interface Found {
+  readonly state: StateMeta | 'damaged' | undefined;
+  readonly records: StoredRecord[];
+  readonly strangeKey: boolean;
+}
+
+async function scan(database: Database): Promise<Found> {
+  let state: Found['state'];
+  let strangeKey = false;
+  const records: StoredRecord[] = [];
+  for await (const [key, value] of database.iterator({ highWaterMarkBytes: scanBlockBytes })) {
+    if (key === metaKey) {
+      state = decodeMeta(value) ?? 'damaged';
+      continue;
+    }
+    const own = registryKey(key);
+    if (own === undefined) strangeKey = true;
+    else records.push({ key: own, value });
+  }
+  return { state, records, strangeKey };
+}
+
+// An older state that is whole verifies too: LevelDB drops the end of its log, or a whole log file, when that is damaged or
+// gone, and each batch carries the metadata of exactly its records. That is sound: appliedIndex is then older as well, and
+// the log, which keeps every entry that no verified batch covers, replays the rest. A lost batch in the middle is not: the
+// metadata of a later batch then meets records without the lost ones, and the hashes differ.
+function problemOf(found: Found, owner: string, hashOfImage: HashOfImage): string | undefined {
+  const { state, records, strangeKey } = found;
+  if (strangeKey) return 'it holds a key that no version of this program writes';
+  if (state === 'damaged') return 'its metadata does not match its checksum';
+  if (state === undefined) {
+    return records.length === 0 ? undefined : 'it holds records without metadata';
+  }
+  if (state.owner !== owner) return 'it was written by another node';
+  const hash = hashOfImage(records, state.meta.revision, state.meta.registryTimeMs);
+  if (hash === state.meta.hash) return undefined;
+  return `its ${records.length} records have the hash ${hash} instead of ${state.meta.hash}`;
+}
+
+function imageOf(found: Found, hashOfImage: HashOfImage): RegistryImage {
+  const state = typeof found.state === 'object' ? found.state : undefined;
+  const nothing = { revision: revision(0), registryTimeMs: 0 };
+  return {
+    appliedIndex: state?.appliedIndex ?? logIndex(0),
+    meta: state?.meta ?? { ...nothing, hash: hashOfImage([], nothing.revision, 0) },
+    records: handOver(found.records),
+  };
+}
+
+/** Yields each record once and lets go of it, so that a record is in memory once while the catalogue is built. */
+function handOver(records: StoredRecord[]): Iterable<StoredRecord> {
+  let taken = false;
+  return {
+    *[Symbol.iterator]() {
+      assert(!taken, 'the image of the state store is read once');
+      taken = true;
+      records.reverse();
+      for (let record = records.pop(); record !== undefined; record = records.pop()) yield record;
+    },
+  };
+}
+
+class LevelStateStore implements StateStore {
+  readonly image: RegistryImage;
+  readonly discarded: string | undefined;
+  readonly #database: Database;
+  readonly #owner: string;
+  #writing = false;
+  #failure: DiskError | undefined;
+
+  constructor(
+    database: Database,
+    owner: string,
+    image: RegistryImage,
+    discarded: string | undefined,
+  ) {
+    this.#database = database;
+    this.#owner = owner;
+    this.image = image;
+    this.discarded = discarded;
+  }
+
+  async write(batch: StateBatch): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    assert(!this.#writing, 'one state batch is written at a time');
+    this.#writing = true;
+    try {
+      const { appliedIndex, appliedTerm, meta } = batch;
+      const operations = batch.records.map(({ key, value }) =>
+        value === undefined
+          ? { type: 'del' as const, key: recordKey(key) }
+          : { type: 'put' as const, key: recordKey(key), value },
+      );
+      const value = encodeMeta({ appliedIndex, appliedTerm, owner: this.#owner, meta });
+      await this.#database.batch([...operations, { type: 'put', key: metaKey, value }], {
+        sync: true,
+      });
+    } catch (error) {
+      this.#failure = new DiskError('Writing the state store', error);
+      throw this.#failure;
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#database.close();
+  }
+}

@@ -1,0 +1,119 @@
+// What a frame's body holds: the batches of one group, with entry payloads as the bytes they are. Format 1, append-only,
+// pinned by golden vectors.
+import { assert } from '../../lib/assert.ts';
+import { logIndex, nodeId, term, type LogIndex, type Term } from '../../lib/ids.ts';
+import type { EntryKind, HardState, LogEntry, PersistBatch } from '../../raft/index.ts';
+import { readUint64, writeUint64 } from './frame.ts';
+
+/** The part of a batch that one frame holds; most batches are one piece. */
+export type BatchPiece = Pick<PersistBatch, 'hardState' | 'truncateAfter' | 'entries'>;
+
+const batchHeaderBytes = 38;
+const entryHeaderBytes = 13;
+const kinds: readonly EntryKind[] = ['bootstrap', 'noop', 'command'];
+const truncates = 1;
+const voted = 2;
+
+const entrySize = (entry: LogEntry): number => entryHeaderBytes + entry.payload.length;
+
+export function pieceSize(piece: BatchPiece): number {
+  const { votedFor } = piece.hardState;
+  let size = batchHeaderBytes + (votedFor === undefined ? 0 : Buffer.byteLength(votedFor));
+  for (const entry of piece.entries) size += entrySize(entry);
+  return size;
+}
+
+/** Cuts a batch into pieces of at most `maxBytes`, at least one entry each. Each piece alone leaves a log that raft could
+ * have asked for: the hard state and the truncation come first, and the commit hint never runs ahead of the entries. */
+export function splitBatch(batch: PersistBatch, maxBytes: number): readonly BatchPiece[] {
+  if (batch.entries.length < 2 || pieceSize(batch) <= maxBytes) return [batch];
+  const pieces: BatchPiece[] = [];
+  let from = 0;
+  while (from < batch.entries.length) {
+    let size = pieceSize({ ...batch, entries: [] });
+    let to = from;
+    for (; to < batch.entries.length; to++) {
+      const entry = batch.entries[to];
+      if (entry === undefined || (to > from && size + entrySize(entry) > maxBytes)) break;
+      size += entrySize(entry);
+    }
+    const entries = batch.entries.slice(from, to);
+    const last = entries.at(-1)?.index ?? batch.hardState.commitIndex;
+    const commitIndex = logIndex(Math.min(batch.hardState.commitIndex, last));
+    pieces.push({
+      hardState: { ...batch.hardState, commitIndex },
+      truncateAfter: from === 0 ? batch.truncateAfter : undefined,
+      entries,
+    });
+    from = to;
+  }
+  return pieces;
+}
+
+/** Writes a piece at `at` and returns where it ends. */
+export function encodePiece(target: Buffer, at: number, piece: BatchPiece): number {
+  const { hardState, truncateAfter, entries } = piece;
+  const flags =
+    (truncateAfter === undefined ? 0 : truncates) | (hardState.votedFor === undefined ? 0 : voted);
+  target[at] = flags;
+  writeUint64(target, hardState.term, at + 2);
+  writeUint64(target, hardState.commitIndex, at + 10);
+  writeUint64(target, truncateAfter ?? 0, at + 18);
+  writeUint64(target, entries[0]?.index ?? 0, at + 26);
+  target.writeUInt32LE(entries.length, at + 34);
+  let end = at + batchHeaderBytes;
+  const nameBytes = target.write(hardState.votedFor ?? '', end);
+  assert(nameBytes < 256, 'a node id is at most 255 bytes');
+  target[at + 1] = nameBytes;
+  end += nameBytes;
+  for (const entry of entries) {
+    writeUint64(target, entry.term, end);
+    target[end + 8] = kinds.indexOf(entry.kind);
+    target.writeUInt32LE(entry.payload.length, end + 9);
+    target.set(entry.payload, end + entryHeaderBytes);
+    end += entryHeaderBytes + entry.payload.length;
+  }
+  return end;
+}
+
+/** Called in the order of the log. `payload` is where the entry's bytes lie in the body. */
+export interface BodyVisitor {
+  batch(hardState: HardState, truncateAfter: LogIndex | undefined): void;
+  entry(
+    index: LogIndex,
+    entryTerm: Term,
+    kind: EntryKind,
+    payload: { readonly from: number; readonly to: number },
+  ): void;
+}
+
+/** Walks a body whose checksum was right. Throws when it does not follow the format all the same. */
+export function walkBody(body: Buffer, batchCount: number, visitor: BodyVisitor): void {
+  let at = 0;
+  for (let count = 0; count < batchCount; count++) at = walkBatch(body, at, visitor);
+  assert(at === body.length, 'the batches fill the body of a frame');
+}
+
+function walkBatch(body: Buffer, at: number, visitor: BodyVisitor): number {
+  const flags = body.readUInt8(at);
+  const nameBytes = body.readUInt8(at + 1);
+  const entryCount = body.readUInt32LE(at + 34);
+  const firstIndex = readUint64(body, at + 26);
+  let end = at + batchHeaderBytes;
+  const hardState: HardState = {
+    term: term(readUint64(body, at + 2)),
+    votedFor: flags & voted ? nodeId(body.toString('utf8', end, end + nameBytes)) : undefined,
+    commitIndex: logIndex(readUint64(body, at + 10)),
+  };
+  visitor.batch(hardState, flags & truncates ? logIndex(readUint64(body, at + 18)) : undefined);
+  end += nameBytes;
+  for (let count = 0; count < entryCount; count++) {
+    const kind = kinds[body.readUInt8(end + 8)];
+    const from = end + entryHeaderBytes;
+    const to = from + body.readUInt32LE(end + 9);
+    assert(kind !== undefined && to <= body.length, 'an entry lies inside its frame');
+    visitor.entry(logIndex(firstIndex + count), term(readUint64(body, end)), kind, { from, to });
+    end = to;
+  }
+  return end;
+}

@@ -1,0 +1,236 @@
+// Opening a log: replays every segment, tells a torn last write from rot, and changes nothing on disk before it has seen
+// everything. See docs of `scanSegment` for the argument.
+import { assert } from '../../lib/assert.ts';
+import { logIndex, term } from '../../lib/ids.ts';
+import type { HardState } from '../../raft/index.ts';
+import { DamagedLogError } from '../errors.ts';
+import { walkBody } from './batch-codec.ts';
+import { EntryMap } from './entry-map.ts';
+import {
+  bodyIsWhole,
+  bodyOf,
+  decodeHeader,
+  hasMark,
+  isZeroSector,
+  sectorBytes,
+  type FrameHeader,
+} from './frame.ts';
+import { decodeSegmentHeader, type Segment } from './segment.ts';
+import type { WalFile } from './wal-files.ts';
+
+/** A run of sectors inside one segment. */
+export interface Extent {
+  readonly segment: Segment;
+  readonly from: number;
+  readonly to: number;
+}
+
+/** The log as replayed so far. */
+export interface Replay {
+  readonly owner: string;
+  readonly entries: EntryMap;
+  hardState: HardState;
+  /** What the next frame must carry. */
+  sequence: number;
+  previousCrc: number;
+  /** The last whole write: the only one whose sync may not have been seen to succeed. */
+  lastWrite: Extent | undefined;
+}
+
+export function emptyReplay(owner: string): Replay {
+  return {
+    owner,
+    entries: new EntryMap(),
+    hardState: { term: term(0), votedFor: undefined, commitIndex: logIndex(0) },
+    sequence: 1,
+    previousCrc: 0,
+    lastWrite: undefined,
+  };
+}
+
+/** `sealed`: the log goes on in the next segment. `open`: it ends here, and the next write goes to `nextSector`; `torn` are
+ * the sectors of an unfinished write, to be zeroed first. nextSector 0: not even the header is there yet. */
+export type ScanResult =
+  | { readonly kind: 'sealed' }
+  | { readonly kind: 'open'; readonly nextSector: number; readonly torn: Extent | undefined };
+
+const windowSectors = 2048;
+
+/** Reads a file sector by sector through a window of 1 MiB. */
+class SectorWindow {
+  readonly #file: WalFile;
+  #bytes = Buffer.alloc(0);
+  #start = 0;
+
+  constructor(file: WalFile) {
+    this.#file = file;
+  }
+
+  /** A view that is good until the next call. The sectors must lie inside the file. */
+  async view(sector: number, count: number): Promise<Buffer> {
+    const have = this.#bytes.length / sectorBytes;
+    if (sector < this.#start || sector + count > this.#start + have) {
+      const left = this.#file.size / sectorBytes - sector;
+      const target = Buffer.allocUnsafeSlow(
+        Math.max(count, Math.min(windowSectors, left)) * sectorBytes,
+      );
+      const got = await this.#file.read(target, sector * sectorBytes);
+      assert(got === target.length, 'a file does not shrink while it is read');
+      this.#bytes = target;
+      this.#start = sector;
+    }
+    const at = (sector - this.#start) * sectorBytes;
+    return this.#bytes.subarray(at, at + count * sectorBytes);
+  }
+}
+
+/**
+ * Replays one segment into `replay`.
+ *
+ * Writes follow each other with one in flight, and none begins before the one before is on stable storage. So only the
+ * last write of the log can be torn, and it was never acknowledged. Devices write whole sectors, the space was zero, and
+ * every written sector carries a mark: a torn write shows as a sector that is still all zero. Hence
+ * - a first sector that is not zero is whole, or it has rotted: its header has a checksum of its own, and a damaged length
+ *   cannot make an extent reach into the free space behind it;
+ * - a body with a wrong checksum is torn iff a sector of the frame is all zero and nothing lies behind the frame;
+ * - a first sector that is zero ends the log; written sectors behind it must all bear the mark of the one write that could
+ *   have been under way. Any other mark means that a later write followed: the zero sector was acknowledged and is lost.
+ * What cannot be told from a torn write: a disk that zeroes a whole sector of the very last acknowledged write.
+ */
+export async function scanSegment(
+  file: WalFile,
+  segment: Segment,
+  replay: Replay,
+): Promise<ScanResult> {
+  const damaged = (sector: number, reason: string, cause?: unknown): DamagedLogError =>
+    new DamagedLogError(segment.path, sector * sectorBytes, reason, cause);
+  const window = new SectorWindow(file);
+  const first = await window.view(0, 1);
+  if (isZeroSector(first, 0)) return endOfLog(window, segment, 0, replay.sequence);
+  const crcBefore = replay.previousCrc;
+  const problem = acceptSegmentHeader(first, segment, replay);
+  if (problem !== undefined) throw damaged(0, problem);
+
+  let at = 1;
+  while (at < segment.sectors) {
+    const sector = await window.view(at, 1);
+    if (isZeroSector(sector, 0)) break;
+    const header = decodeHeader(sector);
+    if (header === undefined) throw damaged(at, 'a frame header does not match its checksum');
+    const misfit = misfitOf(header, segment, at, replay);
+    if (misfit !== undefined) throw damaged(at, misfit);
+    const frame = await window.view(at, header.sectors);
+    if (!bodyIsWhole(frame, header)) {
+      const end = at + header.sectors;
+      const torn = hasZeroSector(frame) && (await lastWritten(window, segment, end)) === undefined;
+      if (!torn) throw damaged(at, 'a frame does not match its checksum');
+      const from = at === 1 ? 0 : at;
+      if (from === 0) replay.previousCrc = crcBefore;
+      return { kind: 'open', nextSector: from, torn: { segment, from, to: end } };
+    }
+    try {
+      applyFrame(frame, header, { segment, from: at, to: at + header.sectors }, replay);
+    } catch (cause) {
+      throw damaged(at, 'a frame with a right checksum does not follow the format', cause);
+    }
+    at += header.sectors;
+    if (header.type === 'seal') {
+      const behind = await lastWritten(window, segment, at);
+      if (behind !== undefined) throw damaged(behind, 'there is data behind the end of a segment');
+      return { kind: 'sealed' };
+    }
+  }
+  if (at > 1) return endOfLog(window, segment, at, replay.sequence);
+  // A header without a frame is the beginning of a torn write: the two are written together.
+  replay.previousCrc = crcBefore;
+  const { torn } = await endOfLog(window, segment, 1, replay.sequence);
+  return { kind: 'open', nextSector: 0, torn: { segment, from: 0, to: torn?.to ?? 1 } };
+}
+
+function acceptSegmentHeader(sector: Buffer, segment: Segment, replay: Replay): string | undefined {
+  const decoded = decodeSegmentHeader(sector);
+  if (typeof decoded === 'string') return decoded;
+  const { header, crc } = decoded;
+  if (header.segmentId !== segment.id) return `this is segment ${header.segmentId}, misplaced`;
+  if (header.segmentBytes !== segment.sectors * sectorBytes) {
+    return `the file has ${segment.sectors * sectorBytes} bytes instead of ${header.segmentBytes}`;
+  }
+  if (header.owner !== replay.owner) return 'this log was written by another node';
+  const follows =
+    header.previousCrc === replay.previousCrc &&
+    header.sequence === replay.sequence &&
+    header.firstIndex === replay.entries.lastIndex + 1;
+  if (!follows) return 'this segment does not follow the one before it';
+  replay.previousCrc = crc;
+  return undefined;
+}
+
+function misfitOf(
+  header: FrameHeader,
+  segment: Segment,
+  at: number,
+  replay: Replay,
+): string | undefined {
+  const follows =
+    header.segmentId === segment.id &&
+    header.sequence === replay.sequence &&
+    header.previousCrc === replay.previousCrc;
+  if (!follows) return 'a frame does not follow the one before it';
+  return at + header.sectors > segment.sectors ? 'a frame reaches beyond its segment' : undefined;
+}
+
+function applyFrame(frame: Buffer, header: FrameHeader, extent: Extent, replay: Replay): void {
+  const { entries } = replay;
+  const place = { sector: extent.segment.baseSector + extent.from, sectors: header.sectors };
+  walkBody(bodyOf(frame, header), header.batchCount, {
+    batch: (hardState, truncateAfter) => {
+      assert(hardState.term >= replay.hardState.term, 'the term never falls');
+      replay.hardState = hardState;
+      if (truncateAfter !== undefined) entries.truncate(truncateAfter);
+    },
+    entry: (index, entryTerm) => entries.append(index, entryTerm, place),
+  });
+  assert(replay.hardState.commitIndex <= entries.lastIndex, 'what is committed is in the log');
+  replay.sequence = header.sequence + 1;
+  replay.previousCrc = header.crc;
+  // The first frame of a segment was written together with the segment's header.
+  replay.lastWrite = { ...extent, from: extent.from === 1 ? 0 : extent.from };
+}
+
+function hasZeroSector(frame: Buffer): boolean {
+  for (let at = 0; at < frame.length; at += sectorBytes) if (isZeroSector(frame, at)) return true;
+  return false;
+}
+
+/** The last sector from `from` on that is not zero. */
+async function lastWritten(
+  window: SectorWindow,
+  segment: Segment,
+  from: number,
+): Promise<number | undefined> {
+  let last: number | undefined;
+  for (let at = from; at < segment.sectors; at++) {
+    if (!isZeroSector(await window.view(at, 1), 0)) last = at;
+  }
+  return last;
+}
+
+async function endOfLog(
+  window: SectorWindow,
+  segment: Segment,
+  nextSector: number,
+  sequence: number,
+): Promise<Extract<ScanResult, { kind: 'open' }>> {
+  let last: number | undefined;
+  for (let at = nextSector; at < segment.sectors; at++) {
+    const sector = await window.view(at, 1);
+    if (isZeroSector(sector, 0)) continue;
+    if (!hasMark(sector, sequence)) {
+      const reason = 'there is data behind the end of the log, where nothing can have been written';
+      throw new DamagedLogError(segment.path, at * sectorBytes, reason);
+    }
+    last = at;
+  }
+  const torn = last === undefined ? undefined : { segment, from: nextSector, to: last + 1 };
+  return { kind: 'open', nextSector, torn };
+}

@@ -1,0 +1,301 @@
+// The log on disk (architecture.md, "Storage"): one writer loop with one write in flight; what arrives meanwhile forms the
+// next group, which is one frame, one device write and one sync.
+import type { Logger } from 'pino';
+import { assert, InvariantError, present } from '../../lib/assert.ts';
+import { deferred, type Deferred } from '../../lib/deferred.ts';
+import type { LogIndex } from '../../lib/ids.ts';
+import type { LogImage, LogStore } from '../../node/ports.ts';
+import type { LogEntry, PersistBatch } from '../../raft/index.ts';
+import { DiskError } from '../errors.ts';
+import { encodePiece, pieceSize, splitBatch, type BatchPiece } from './batch-codec.ts';
+import type { EntryMap } from './entry-map.ts';
+import { bodyRoom, encodeFrame, sectorBytes, sectorsOf, type FrameType } from './frame.ts';
+import { readEntries } from './reader.ts';
+import { encodeSegmentHeader, prepareSegment, segmentPath, type Segment } from './segment.ts';
+import type { WalFile, WalFiles } from './wal-files.ts';
+
+/** Counters since open. */
+export interface WalStats {
+  /** Device writes of frames; each is one sync. */
+  readonly writes: number;
+  /** Batches made durable. */
+  readonly batches: number;
+  readonly bytes: number;
+  readonly segments: number;
+  /** Rolls that had to wait until the next segment was zeroed. */
+  readonly stalls: number;
+}
+
+export interface WalSettings {
+  readonly directory: string;
+  readonly owner: string;
+  readonly segmentBytes: number;
+  readonly maxFrameBytes: number;
+  readonly files: WalFiles;
+  readonly log: Logger | undefined;
+}
+
+/** Where the writer goes on, as recovery found it. */
+export interface WriterStart {
+  readonly image: LogImage;
+  readonly entries: EntryMap;
+  /** The last one is written to. */
+  readonly segments: readonly Segment[];
+  readonly file: WalFile;
+  /** Sector of the last segment; 0: its header is still to be written. */
+  readonly nextSector: number;
+  readonly sequence: number;
+  readonly previousCrc: number;
+  /** True when the segment after the last one is already there, zeroed. */
+  readonly spareReady: boolean;
+}
+
+interface Queued {
+  readonly piece: BatchPiece;
+  readonly bytes: number;
+  /** On the last piece of a batch. */
+  readonly done: Deferred<void> | undefined;
+}
+
+const maxBatchesPerFrame = 0xffff;
+
+/** A LogStore on segments. Queues what raft hands it; raft's own limits on uncommitted bytes bound the queue. */
+export class WriteAheadLog implements LogStore {
+  readonly image: LogImage;
+  readonly #settings: WalSettings;
+  readonly #entries: EntryMap;
+  readonly #segments: Segment[];
+  #file: WalFile;
+  #nextSector: number;
+  #sequence: number;
+  #previousCrc: number;
+  #queue: Queued[] = [];
+  /** Last index once everything queued is written. */
+  #plannedLast: number;
+  #writing: Promise<void> | undefined;
+  #body = Buffer.allocUnsafeSlow(64 * 1024);
+  #frames = Buffer.allocUnsafeSlow(64 * 1024);
+  #spare: Promise<Error | undefined>;
+  #spareSettled = false;
+  #closed = false;
+  /** Stops the preparation of a segment that will not be needed any more. */
+  #cancelled = false;
+  #failure: Error | undefined;
+  #stats = { writes: 0, batches: 0, bytes: 0, stalls: 0 };
+
+  /** Use openWal. */
+  constructor(settings: WalSettings, start: WriterStart) {
+    this.image = start.image;
+    this.#settings = settings;
+    this.#entries = start.entries;
+    this.#segments = [...start.segments];
+    this.#file = start.file;
+    this.#nextSector = start.nextSector;
+    this.#sequence = start.sequence;
+    this.#previousCrc = start.previousCrc;
+    this.#plannedLast = start.image.lastIndex;
+    this.#spareSettled = start.spareReady;
+    this.#spare = start.spareReady ? Promise.resolve(undefined) : this.#prepareSpare();
+  }
+
+  append(batch: PersistBatch): Promise<void> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#closed) return Promise.reject(new Error('the log is closed'));
+    try {
+      this.#enqueue(batch);
+    } catch (error) {
+      this.#fail(error);
+      return Promise.reject(error);
+    }
+    const done = present(this.#queue.at(-1)?.done, 'the last piece of a batch reports');
+    this.#writing ??= this.#write();
+    return done.promise;
+  }
+
+  async read(from: LogIndex, to: LogIndex, maxBytes: number): Promise<readonly LogEntry[]> {
+    assert(!this.#closed, 'a closed log is not read');
+    const { files } = this.#settings;
+    return readEntries(
+      { files, entries: this.#entries, segments: this.#segments },
+      from,
+      to,
+      maxBytes,
+    );
+  }
+
+  /** Waits for what is queued, then closes the files. Later calls reject. */
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    await this.#writing;
+    this.#cancelled = true;
+    await this.#spare;
+    await this.#file.close();
+  }
+
+  stats(): WalStats {
+    return { ...this.#stats, segments: this.#segments.length };
+  }
+
+  #enqueue(batch: PersistBatch): void {
+    const { truncateAfter, entries } = batch;
+    if (truncateAfter !== undefined) {
+      assert(truncateAfter <= this.#plannedLast, 'a truncation cuts inside the log');
+      this.#plannedLast = truncateAfter;
+    }
+    for (const entry of entries) {
+      assert(entry.index === this.#plannedLast + 1, 'entries follow each other without a gap');
+      this.#plannedLast = entry.index;
+    }
+    const pieces = splitBatch(batch, this.#settings.maxFrameBytes);
+    const most = bodyRoom(this.#settings.segmentBytes / sectorBytes - 2);
+    pieces.forEach((piece, at) => {
+      const bytes = pieceSize(piece);
+      assert(bytes <= most, `an entry fits into a segment: ${bytes} bytes, limit ${most}`);
+      const done = at === pieces.length - 1 ? deferred<void>() : undefined;
+      this.#queue.push({ piece, bytes, done });
+    });
+  }
+
+  /** The writer loop. Starts in a later microtask, so that the appends of one turn form one group. */
+  async #write(): Promise<void> {
+    try {
+      await Promise.resolve();
+      while (this.#queue.length > 0) await this.#writeGroup();
+    } catch (error) {
+      this.#fail(error);
+    } finally {
+      this.#writing = undefined;
+    }
+  }
+
+  async #writeGroup(): Promise<void> {
+    const group = this.#takeGroup();
+    try {
+      const bytes = group.reduce((sum, queued) => sum + queued.bytes, 0);
+      if (this.#body.length < bytes) this.#body = Buffer.allocUnsafeSlow(bytes * 2);
+      let end = 0;
+      for (const queued of group) end = encodePiece(this.#body, end, queued.piece);
+      assert(end === bytes, 'a piece is as long as it was counted');
+      const sectors = sectorsOf(end);
+      // One sector stays free for the seal.
+      if (this.#nextSector + sectors + 1 > this.#active.sectors) await this.#roll();
+      const sector = await this.#writeFrame('batches', group.length, this.#body.subarray(0, end));
+      this.#record(group, sector, sectors);
+    } catch (error) {
+      const failure =
+        error instanceof InvariantError ? error : new DiskError('Writing the log', error);
+      for (const queued of group) queued.done?.reject(failure);
+      throw failure;
+    }
+  }
+
+  #takeGroup(): readonly Queued[] {
+    let bytes = 0;
+    let count = 0;
+    for (const queued of this.#queue) {
+      bytes += queued.bytes;
+      const full = bytes > this.#settings.maxFrameBytes || count === maxBatchesPerFrame;
+      if (full && count > 0) break;
+      count++;
+    }
+    return this.#queue.splice(0, count);
+  }
+
+  /** Writes one frame, behind the segment's header if that is not there yet; returns its sector in the segment. */
+  async #writeFrame(type: FrameType, batchCount: number, body: Buffer): Promise<number> {
+    const segment = this.#active;
+    const lead = this.#nextSector === 0 ? 1 : 0;
+    const sectors = lead + sectorsOf(body.length);
+    const length = sectors * sectorBytes;
+    if (this.#frames.length < length) this.#frames = Buffer.allocUnsafeSlow(length * 2);
+    if (lead === 1) {
+      this.#previousCrc = encodeSegmentHeader(this.#frames, {
+        segmentId: segment.id,
+        segmentBytes: segment.sectors * sectorBytes,
+        previousCrc: this.#previousCrc,
+        sequence: this.#sequence,
+        firstIndex: this.#entries.lastIndex + 1,
+        owner: this.#settings.owner,
+      });
+    }
+    const frame = this.#frames.subarray(lead * sectorBytes, length);
+    const { id: segmentId } = segment;
+    const header = {
+      type,
+      segmentId,
+      sequence: this.#sequence,
+      previousCrc: this.#previousCrc,
+      batchCount,
+    };
+    const crc = encodeFrame(frame, header, body);
+    await this.#file.write(this.#frames.subarray(0, length), this.#nextSector * sectorBytes);
+    const at = this.#nextSector + lead;
+    this.#previousCrc = crc;
+    this.#sequence++;
+    this.#nextSector += sectors;
+    this.#stats.writes++;
+    this.#stats.bytes += length;
+    return at;
+  }
+
+  #record(group: readonly Queued[], sector: number, sectors: number): void {
+    const place = { sector: this.#active.baseSector + sector, sectors };
+    for (const { piece, done } of group) {
+      if (piece.truncateAfter !== undefined) this.#entries.truncate(piece.truncateAfter);
+      for (const entry of piece.entries) this.#entries.append(entry.index, entry.term, place);
+      if (done !== undefined) this.#stats.batches++;
+      done?.resolve();
+    }
+  }
+
+  /** Seals the segment and goes on in the next one. The seal says that a next one exists, so its loss would be noticed. */
+  async #roll(): Promise<void> {
+    if (!this.#spareSettled) this.#stats.stalls++;
+    const failure = await this.#spare;
+    if (failure !== undefined) throw failure;
+    await this.#writeFrame('seal', 0, Buffer.alloc(0));
+    const before = this.#active;
+    const next: Segment = {
+      id: before.id + 1,
+      path: segmentPath(this.#settings.directory, before.id + 1),
+      baseSector: before.baseSector + before.sectors,
+      sectors: this.#settings.segmentBytes / sectorBytes,
+    };
+    await this.#file.close();
+    this.#file = await this.#settings.files.open(next.path, 'durable');
+    this.#segments.push(next);
+    this.#nextSector = 0;
+    this.#spare = this.#prepareSpare();
+  }
+
+  /** Resolves with the error, if any: a spare that cannot be made is fatal only when it is needed. */
+  async #prepareSpare(): Promise<Error | undefined> {
+    this.#spareSettled = false;
+    const { files, directory, segmentBytes: bytes, log } = this.#settings;
+    try {
+      await prepareSegment(
+        files,
+        directory,
+        { id: this.#active.id + 1, bytes },
+        () => this.#cancelled,
+      );
+      return undefined;
+    } catch (error) {
+      log?.error({ err: error }, 'the next log segment cannot be prepared');
+      return error instanceof Error ? error : new Error(String(error));
+    } finally {
+      this.#spareSettled = true;
+    }
+  }
+
+  get #active(): Segment {
+    return present(this.#segments.at(-1), 'the log has a segment');
+  }
+
+  /** Final: after a failed write or sync nobody knows what the disk holds, so nothing is tried again. */
+  #fail(error: unknown): void {
+    this.#failure ??= error instanceof Error ? error : new Error(String(error));
+    for (const queued of this.#queue.splice(0)) queued.done?.reject(this.#failure);
+  }
+}
