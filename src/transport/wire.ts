@@ -1,7 +1,8 @@
 // What goes over a peer stream: one gRPC message is a rollcall.peer.v1.PeerMessage whose `payload` values are msgpack
 // arrays [payload number, ...]. By protobuf's own rule, messages with repeated fields are joined by joining their bytes.
-import { assert, InvariantError } from '../lib/assert.ts';
+import { assert } from '../lib/assert.ts';
 import type { Hello, PeerFrame, Refusal, RefusalReason } from '../node/peer-protocol.ts';
+import { MalformedArrayError } from '../registry/index.ts';
 import { countAt, type Fields, fieldsOf, listOf, nodeIdAt, numbering, textAt } from './fields.ts';
 import { frameFromArray, frameToArray, memberAt, memberToArray } from './frame-wire.ts';
 import { packArray, unpackValue, WireError } from './msgpack.ts';
@@ -100,8 +101,8 @@ function decodeFrame(value: unknown): PeerFrame {
   try {
     return frameFromArray(value);
   } catch (cause) {
-    if (cause instanceof WireError || cause instanceof InvariantError) throw cause;
-    throw new WireError(cause instanceof Error ? cause.message : 'malformed frame', { cause });
+    if (!(cause instanceof MalformedArrayError)) throw cause;
+    throw new WireError(cause.message, { cause });
   }
 }
 
