@@ -2,6 +2,7 @@
 // writes of the others; a command that changes something raises the revision by one and its changes are one group.
 import { assert } from '../lib/assert.ts';
 import { nextRevision, type Revision, revision } from '../lib/ids.ts';
+import { sameBytes } from './body-scan.ts';
 import { findInstance } from './catalog.ts';
 import type {
   ApplyResult,
@@ -85,15 +86,10 @@ function current(
   return findInstance(state.catalog, namespace, instanceId)?.record;
 }
 
-/** The record that a registration leaves as it is: same canonical bytes, same lifecycle. */
-function unchanged(state: RegistryState, item: RegisterItem): InstanceRecord | undefined {
-  const record = current(state, item.namespace, item.instanceId);
-  if (record === undefined || record.lifecycle !== item.lifecycle) return undefined;
-  if (record.bodyLength !== item.body.length) return undefined;
-  for (let index = 0; index < item.body.length; index++) {
-    if (record.encoded[index] !== item.body[index]) return undefined;
-  }
-  return record;
+/** True when a registration leaves the record as it is: same canonical bytes, same lifecycle. */
+function isUnchanged(record: InstanceRecord, item: RegisterItem): boolean {
+  if (record.lifecycle !== item.lifecycle) return false;
+  return sameBytes(record.encoded, 0, record.bodyLength, item.body);
 }
 
 function answerRegister(state: RegistryState, body: Register): ApplyResult | undefined {
@@ -102,9 +98,8 @@ function answerRegister(state: RegistryState, body: Register): ApplyResult | und
   if (ifGeneration !== 0 && record?.generation !== ifGeneration) {
     return notCurrent(state, record);
   }
-  const same = unchanged(state, item);
-  if (same !== undefined) {
-    return { kind: 'registered', revision: state.revision, generations: [same.generation] };
+  if (record !== undefined && isUnchanged(record, item)) {
+    return { kind: 'registered', revision: state.revision, generations: [record.generation] };
   }
   return tooMany(state, record === undefined ? 1 : 0);
 }
@@ -113,9 +108,9 @@ function answerBatch(state: RegistryState, body: RegisterBatch): ApplyResult | u
   const generations: Revision[] = [];
   let added = 0;
   for (const item of body.items) {
-    const same = unchanged(state, item);
-    if (same !== undefined) generations.push(same.generation);
-    else if (current(state, item.namespace, item.instanceId) === undefined) added += 1;
+    const record = current(state, item.namespace, item.instanceId);
+    if (record === undefined) added += 1;
+    else if (isUnchanged(record, item)) generations.push(record.generation);
   }
   if (generations.length === body.items.length) {
     return { kind: 'registered', revision: state.revision, generations };
@@ -172,9 +167,11 @@ function write(
     case 'register':
       return [register(state, header, body.item, at)];
     case 'registerBatch':
-      return body.items
-        .filter((item) => unchanged(state, item) === undefined)
-        .map((item) => register(state, header, item, at));
+      return body.items.flatMap((item) => {
+        const record = current(state, item.namespace, item.instanceId);
+        const same = record !== undefined && isUnchanged(record, item);
+        return same ? [] : [register(state, header, item, at)];
+      });
     case 'deregister': {
       const record = current(state, body.namespace, body.instanceId);
       assert(record !== undefined, 'what is deregistered exists');

@@ -7,7 +7,7 @@ import type { Cell } from './record-ledger.ts';
 import { insert, remove, type SortedList, sortedList } from './sorted-list.ts';
 import type { InstanceRecord, Status } from './types.ts';
 
-/** An instance's place in the catalogue. Its record is replaced by each change; its bytes are the end of `stored`. */
+/** An instance's place in the catalogue. Its record is replaced by each change. */
 export interface InstanceEntry extends Cell {
   record: InstanceRecord;
 }

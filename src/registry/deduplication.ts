@@ -10,6 +10,7 @@ const FORGET_PER_COMMAND = 64;
 
 interface Answer extends Cell {
   readonly key: string;
+  readonly stored: Uint8Array;
   /** When the answer was given. */
   readonly registryTimeMs: number;
   readonly sequence: number;
@@ -59,7 +60,7 @@ export function remember(
   const sequence = (answers.newest?.sequence ?? 0) + 1;
   const stored = storeAnswer({ ...given, sequence });
   const cell = enter(ledger, key, stored);
-  append(answers, { ...cell, key, registryTimeMs: given.registryTimeMs, sequence });
+  append(answers, { ...cell, stored, key, registryTimeMs: given.registryTimeMs, sequence });
   while (answers.byKey.size > limits.maxRememberedAnswers && answers.oldest !== undefined) {
     forget(answers, ledger, answers.oldest);
   }
@@ -88,9 +89,10 @@ export function enterAnswers(
   const loaded = records.map(({ key, value }) => ({ key, value, answer: loadAnswer(value) }));
   loaded.sort((left, right) => left.answer.sequence - right.answer.sequence);
   for (const { key, value, answer } of loaded) {
-    const cell = enterStored(ledger, key, new Uint8Array(value));
+    const stored = new Uint8Array(value);
+    const cell = enterStored(ledger, key, stored);
     const { registryTimeMs, sequence } = answer;
-    append(answers, { ...cell, key, registryTimeMs, sequence });
+    append(answers, { ...cell, stored, key, registryTimeMs, sequence });
   }
 }
 
@@ -108,5 +110,5 @@ function forget(answers: Answers, ledger: RecordLedger, answer: Answer): void {
   if (answer.newer === undefined) answers.newest = answer.older;
   else answer.newer.older = answer.older;
   answers.byKey.delete(answer.key);
-  strike(ledger, answer.key, answer);
+  strike(ledger, answer.key, answer, answer.stored);
 }

@@ -46,14 +46,14 @@ export function parseKey(key: string): RecordKey {
   return { type: key.slice(0, 1), scope: key.slice(2, slash), name: key.slice(slash + 1) };
 }
 
-/** An instance in the catalogue: `record.encoded` is a view on the end of `stored`, so its bytes are in memory once. */
-export interface StoredInstance {
-  readonly record: InstanceRecord;
-  readonly stored: Uint8Array;
+/** The stored form of a catalogue's record. Its `encoded` is a view on the end of that form, so the bytes are in memory once and
+ * a hash of the stored form covers what readers get. */
+export function storedForm(record: InstanceRecord): Uint8Array {
+  return new Uint8Array(record.encoded.buffer);
 }
 
-/** Packs a record; the result's record has its `encoded` inside `stored`. */
-export function storeInstance(record: InstanceRecord): StoredInstance {
+/** The same record with its `encoded` moved into a stored form of its own. */
+export function storeInstance(record: InstanceRecord): InstanceRecord {
   const stored = pack([
     FORMAT_VERSION,
     record.serviceName,
@@ -68,7 +68,7 @@ export function storeInstance(record: InstanceRecord): StoredInstance {
     record.encoded,
   ]);
   const encoded = stored.subarray(stored.length - record.encoded.length);
-  return { record: { ...record, encoded }, stored };
+  return { ...record, encoded };
 }
 
 /** Reads a stored instance. Throws MalformedArrayError or InvariantError: the store has verified its bytes before. */
@@ -76,12 +76,12 @@ export function loadInstance(
   key: RecordKey,
   value: Uint8Array,
   intern: (text: string) => string,
-): StoredInstance {
+): InstanceRecord {
   const stored = new Uint8Array(value);
   const fields = versioned(stored, 'instance', 11);
   const lifecycle = lifecycleFromNumber(countAt(fields, 2, 'lifecycle'));
   const maintenance = flagAt(fields, 3, 'maintenance');
-  const record: InstanceRecord = {
+  return {
     namespace: intern(key.scope),
     serviceName: intern(textAt(fields, 1, 'service name')),
     instanceId: key.name,
@@ -96,7 +96,6 @@ export function loadInstance(
     bodyLength: countAt(fields, 9, 'body length'),
     encoded: stored.subarray(stored.length - lengthAt(fields, 10, 'encoded instance')),
   };
-  return { record, stored };
 }
 
 /** What a service still needs to know when an instance left it: kept while it has others. */

@@ -1,13 +1,12 @@
 // Keeps account of the replicated records: which changed since the state store was last told, and the sum of their hashes.
 import type { StoredRecord } from './index.ts';
-import { type Hash64, addHash, hashRecord } from './state-hash.ts';
+import { addHash, type Hash64, hashRecord } from './state-hash.ts';
 
-/** A replicated record in memory. */
+/** A replicated record in memory remembers the hash of its key and bytes, as of when they were last looked at. Flat, because there
+ * is one for each instance. */
 export interface Cell {
-  /** The very bytes that the state store gets. */
-  stored: Uint8Array;
-  /** Hash of key and bytes when they were last looked at. */
-  hash: Hash64;
+  hashA: number;
+  hashB: number;
 }
 
 export interface RecordLedger {
@@ -30,7 +29,7 @@ export function emptyLedger(): RecordLedger {
 export function enterStored(ledger: RecordLedger, key: string, stored: Uint8Array): Cell {
   const hash = hashRecord(key, stored);
   ledger.sum = addHash(ledger.sum, hash);
-  return { stored, hash };
+  return { hashA: hash.a, hashB: hash.b };
 }
 
 /** Enters a new record. */
@@ -39,41 +38,47 @@ export function enter(ledger: RecordLedger, key: string, stored: Uint8Array): Ce
   return enterStored(ledger, key, stored);
 }
 
-/** Replaces a record's bytes. */
-export function replace(ledger: RecordLedger, key: string, cell: Cell, stored: Uint8Array): void {
-  withdraw(ledger, key, cell);
-  cell.stored = stored;
-  cell.hash = hashRecord(key, stored);
-  ledger.sum = addHash(ledger.sum, cell.hash);
-  ledger.dirty.set(key, stored);
+/** Replaces a record's bytes. `before` are those that memory holds. */
+export function replace(
+  ledger: RecordLedger,
+  key: string,
+  cell: Cell,
+  before: Uint8Array,
+  after: Uint8Array,
+): void {
+  withdraw(ledger, key, cell, before);
+  setHash(cell, hashRecord(key, after));
+  ledger.sum = addHash(ledger.sum, { a: cell.hashA, b: cell.hashB });
+  ledger.dirty.set(key, after);
 }
 
 /** Takes a record out. */
-export function strike(ledger: RecordLedger, key: string, cell: Cell): void {
-  withdraw(ledger, key, cell);
+export function strike(ledger: RecordLedger, key: string, cell: Cell, stored: Uint8Array): void {
+  withdraw(ledger, key, cell, stored);
   ledger.dirty.set(key, undefined);
 }
 
 /** The record is looked at before it leaves the sum: damage must not go unnoticed because it was overwritten first. */
-function withdraw(ledger: RecordLedger, key: string, cell: Cell): void {
-  verify(ledger, key, cell);
-  ledger.sum = addHash(ledger.sum, negative(cell.hash));
+function withdraw(ledger: RecordLedger, key: string, cell: Cell, stored: Uint8Array): void {
+  verify(ledger, key, cell, stored);
+  ledger.sum = addHash(ledger.sum, { a: -cell.hashA, b: -cell.hashB });
 }
 
 /** Recomputes the hash of the bytes that memory holds now. True if they are what they were. */
-export function verify(ledger: RecordLedger, key: string, cell: Cell): boolean {
-  const actual = hashRecord(key, cell.stored);
-  if (actual.a === cell.hash.a && actual.b === cell.hash.b) return true;
-  const difference = addHash(actual, negative(cell.hash));
+export function verify(ledger: RecordLedger, key: string, cell: Cell, stored: Uint8Array): boolean {
+  const actual = hashRecord(key, stored);
+  if (actual.a === cell.hashA && actual.b === cell.hashB) return true;
+  const difference = { a: actual.a - cell.hashA, b: actual.b - cell.hashB };
   ledger.sum = addHash(ledger.sum, difference);
-  // Hashed once more, so that it can never cancel out against the sum.
-  ledger.damage = addHash(ledger.damage, hashRecord(`damage/${key}`, cell.stored));
-  cell.hash = actual;
+  // A hash of its own, so that it cannot cancel out against the sum.
+  ledger.damage = addHash(ledger.damage, hashRecord(`damage/${key}`, stored));
+  setHash(cell, actual);
   return false;
 }
 
-function negative(hash: Hash64): Hash64 {
-  return { a: -hash.a | 0, b: -hash.b | 0 };
+function setHash(cell: Cell, hash: Hash64): void {
+  cell.hashA = hash.a;
+  cell.hashB = hash.b;
 }
 
 export function takeDirtyRecords(ledger: RecordLedger): readonly StoredRecord[] {

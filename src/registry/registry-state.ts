@@ -12,7 +12,13 @@ import {
 } from './catalog.ts';
 import type { Answers } from './deduplication.ts';
 import type { RegistryLimits } from './index.ts';
-import { instanceKey, serviceKey, storeInstance, storeService } from './record-codec.ts';
+import {
+  instanceKey,
+  serviceKey,
+  storedForm,
+  storeInstance,
+  storeService,
+} from './record-codec.ts';
 import { enter, type RecordLedger, replace, strike } from './record-ledger.ts';
 import type { Change, InstanceRecord } from './types.ts';
 
@@ -48,11 +54,12 @@ export function putRecord(state: RegistryState, record: InstanceRecord, cause: C
   const afterServiceRevision = service?.revision ?? NONE;
   const beforeServiceRevision =
     before === undefined ? NONE : (left?.revision ?? afterServiceRevision);
-  const { record: after, stored } = storeInstance(record);
+  const after = storeInstance(record);
+  const stored = storedForm(after);
   if (entry === undefined) {
     addInstance(catalog, { record: after, ...enter(ledger, key, stored) });
   } else {
-    replace(ledger, key, entry, stored);
+    replace(ledger, key, entry, storedForm(entry.record), stored);
     replaceInstance(catalog, entry, after);
   }
   if (left !== undefined) noteDeparture(state, left, after.revision);
@@ -78,7 +85,7 @@ export function removeRecord(
     'what is removed from the catalogue is in it',
   );
   const beforeServiceRevision = service.revision;
-  strike(ledger, instanceKey(namespace, instanceId), entry);
+  strike(ledger, instanceKey(namespace, instanceId), entry, storedForm(entry.record));
   removeInstance(catalog, entry);
   noteDeparture(state, service, at);
   return { before, after: undefined, ...cause, beforeServiceRevision };
@@ -91,11 +98,13 @@ function noteDeparture(state: RegistryState, service: ServiceEntry, at: Revision
   const { departure } = service;
   service.revision = at;
   if (service.total === 0) {
-    if (departure !== undefined) strike(state.ledger, key, departure);
+    if (departure !== undefined)
+      strike(state.ledger, key, departure, storeService(departure.revision));
   } else if (departure === undefined) {
     service.departure = { ...enter(state.ledger, key, storeService(at)), revision: at };
   } else if (departure.revision !== at) {
-    replace(state.ledger, key, departure, storeService(at));
+    const before = storeService(departure.revision);
+    replace(state.ledger, key, departure, before, storeService(at));
     departure.revision = at;
   }
 }

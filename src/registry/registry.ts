@@ -6,7 +6,7 @@ import { addInstance, emptyCatalog, findInstance, findService } from './catalog.
 import { emptyAnswers, enterAnswers } from './deduplication.ts';
 import type { Registry, RegistryImage, RegistryLimits } from './index.ts';
 import { listInstances, listServices, onlyUnhealthy } from './query.ts';
-import { loadInstance, loadService, parseKey, type RecordKey } from './record-codec.ts';
+import { loadInstance, loadService, parseKey, type RecordKey, storedForm } from './record-codec.ts';
 import { emptyLedger, enterStored, takeDirtyRecords } from './record-ledger.ts';
 import type { RegistryState } from './registry-state.ts';
 import { scrubber } from './scrub.ts';
@@ -99,8 +99,9 @@ function loadRecord(
   value: Uint8Array,
   intern: (name: string) => string,
 ): void {
-  const { record, stored } = loadInstance(key, value, intern);
-  addInstance(state.catalog, { record, ...enterStored(state.ledger, text, stored) });
+  const record = loadInstance(key, value, intern);
+  const cell = enterStored(state.ledger, text, storedForm(record));
+  addInstance(state.catalog, { record, ...cell });
   const service = findService(state.catalog, record.namespace, record.serviceName);
   if (service !== undefined && service.revision < record.revision) {
     service.revision = record.revision;
@@ -116,10 +117,7 @@ function loadDeparture(
   const service = findService(state.catalog, key.scope, key.name);
   assert(service !== undefined, 'an image has a departure only for a service with instances');
   const at = loadService(value);
-  service.departure = {
-    ...enterStored(state.ledger, text, new Uint8Array(value)),
-    revision: at,
-  };
+  service.departure = { ...enterStored(state.ledger, text, value), revision: at };
   if (service.revision < at) service.revision = at;
 }
 

@@ -1,41 +1,47 @@
 // Walks over all replicated records in memory, a few at a time, and recomputes their hashes: bytes that changed by
 // themselves show in the state hash, which nodes compare (G12).
-import { serviceKey, instanceKey } from './record-codec.ts';
+import { instanceKey, serviceKey, storedForm, storeService } from './record-codec.ts';
 import { type Cell, verify } from './record-ledger.ts';
 import type { RegistryState } from './registry-state.ts';
 
-interface KeyedCell {
+interface HeldRecord {
   readonly key: string;
   readonly cell: Cell;
+  /** As memory holds it. */
+  readonly stored: Uint8Array;
 }
 
 /** Every record in memory. Maps may change while they are walked: what is added later comes later, what is deleted does not come. */
-function* keyedCells(state: RegistryState): Generator<KeyedCell> {
+function* heldRecords(state: RegistryState): Generator<HeldRecord> {
   for (const namespace of state.catalog.namespaces.values()) {
     for (const entry of namespace.instances.values()) {
-      yield { key: instanceKey(namespace.name, entry.record.instanceId), cell: entry };
+      const key = instanceKey(namespace.name, entry.record.instanceId);
+      yield { key, cell: entry, stored: storedForm(entry.record) };
     }
     for (const { name, departure } of namespace.services.values()) {
       if (departure !== undefined) {
-        yield { key: serviceKey(namespace.name, name), cell: departure };
+        const stored = storeService(departure.revision);
+        yield { key: serviceKey(namespace.name, name), cell: departure, stored };
       }
     }
   }
-  for (const answer of state.answers.byKey.values()) yield { key: answer.key, cell: answer };
+  for (const answer of state.answers.byKey.values()) {
+    yield { key: answer.key, cell: answer, stored: answer.stored };
+  }
 }
 
 /** A function that looks at the next `count` records at most, beginning anew after the last, and returns how many had changed. */
 export function scrubber(state: RegistryState): (count: number) => number {
-  let walk = keyedCells(state);
+  let walk = heldRecords(state);
   return (count) => {
     let damaged = 0;
     for (let looked = 0; looked < count; looked++) {
       const { value, done } = walk.next();
       if (done === true) {
-        walk = keyedCells(state);
+        walk = heldRecords(state);
         break;
       }
-      if (!verify(state.ledger, value.key, value.cell)) damaged += 1;
+      if (!verify(state.ledger, value.key, value.cell, value.stored)) damaged += 1;
     }
     return damaged;
   };

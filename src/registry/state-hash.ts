@@ -79,6 +79,7 @@ function tailWord(bytes: Uint8Array, index: number): number {
   return (bytes[index] ?? 0) | ((bytes[index + 1] ?? 0) << 8) | ((bytes[index + 2] ?? 0) << 16);
 }
 
+/** Lane by lane, modulo 2^32. */
 export function addHash(left: Hash64, right: Hash64): Hash64 {
   return { a: (left.a + right.a) | 0, b: (left.b + right.b) | 0 };
 }
