@@ -55,7 +55,7 @@ export interface StateStore {
 export interface TransportHandlers {
   /** Decides on a peer's hello, in both directions. undefined admits it. */
   admit(hello: Hello): Refusal | undefined;
-  /** This node's own hello, asked for at each handshake. */
+  /** This node's own hello, asked for at each handshake; the transport fills in `target` with the node it talks to. */
   hello(): Hello;
   /** Frames of one message, in the order sent. */
   onFrames(from: NodeId, frames: readonly PeerFrame[]): void;

@@ -5,6 +5,7 @@ interface Timer {
   readonly dueMs: number;
   readonly sequence: number;
   readonly callback: () => void;
+  cancelled: boolean;
 }
 
 const SETTLE_ROUNDS = 10_000;
@@ -28,9 +29,11 @@ export class FakeClock implements Clock {
   }
 
   after(delayMs: number, callback: () => void): () => void {
-    const timer = { dueMs: this.#nowMs + delayMs, sequence: ++this.#sequence, callback };
+    const dueMs = this.#nowMs + delayMs;
+    const timer: Timer = { dueMs, sequence: ++this.#sequence, callback, cancelled: false };
     this.#timers.push(timer);
     return () => {
+      timer.cancelled = true;
       this.#timers = this.#timers.filter((other) => other !== timer);
     };
   }
@@ -55,7 +58,7 @@ export class FakeClock implements Clock {
     const targetMs = this.#nowMs + byMs;
     await this.settle();
     for (let due = this.#takeDue(targetMs); due.length > 0; due = this.#takeDue(targetMs)) {
-      for (const timer of due) timer.callback();
+      for (const timer of due) if (!timer.cancelled) timer.callback();
       await this.settle();
     }
     this.#nowMs = Math.max(this.#nowMs, targetMs);

@@ -1,0 +1,144 @@
+// Puts the parts of a node together. What is wired here is who may call whom; what they do is in their own files.
+import type { LogIndex, NodeId } from '../lib/ids.ts';
+import { seededRandom } from '../lib/random.ts';
+import { createRegistry, type Registry } from '../registry/index.ts';
+import type { Engine } from './engine.ts';
+import { createHeartbeatRelay, type HeartbeatRouter } from './heartbeat-relay.ts';
+import { createLeases, type Leases } from './lease-table.ts';
+import type { NodeParts } from './node-parts.ts';
+import { createOutbox } from './outbox.ts';
+import type { PeerFrame } from './peer-protocol.ts';
+import type { Fatal } from './ports.ts';
+import { createProposals } from './proposals.ts';
+import { Reads } from './reads.ts';
+import type { NodeOptions } from './registry-node.ts';
+import { createRegistryTime } from './registry-time.ts';
+import { Rounds } from './rounds.ts';
+import { StateFlusher } from './state-flusher.ts';
+import { createWatchHub } from './watch-publisher.ts';
+import { Writes } from './writes.ts';
+
+export interface AssemblyHost {
+  readonly options: NodeOptions;
+  /** undefined until the log is replayed, and once the node has ended. */
+  readonly engine: () => Engine | undefined;
+  readonly clusterUuid: () => string;
+  readonly applied: () => { readonly index: LogIndex; readonly term: number };
+  readonly persistedIndex: () => LogIndex;
+  /** Why there is no quorum to write or read through, in plain words. */
+  readonly noQuorumReason: () => string;
+  readonly framesLost: (to: NodeId, frames: readonly PeerFrame[]) => void;
+  readonly fatal: Fatal;
+  readonly changed: () => void;
+  readonly ticked: (nowMs: number) => void;
+}
+
+/** No response exceeds 3 MiB (api.md, Lists). */
+const WATCH_MESSAGE_BYTES = 3 << 20;
+
+/** The first of the ids that a process draws: two lives of a node do not meet in them. Safe up to 2^32 ids a life. */
+export function firstId(seed: number): number {
+  return seededRandom(seed).integer(1, 1 << 20) * 2 ** 32;
+}
+
+export function assembleParts(host: AssemblyHost): NodeParts {
+  const { options, engine } = host;
+  const { clock, log, limits, transport, stateStore } = options;
+  const registry = createRegistry(limits, stateStore.image);
+  const wake = (): void => engine()?.wake();
+  const outbox = createOutbox({ transport, lost: host.framesLost, wake });
+  let lastToken = 0;
+  const nextToken = (): number => ++lastToken;
+  const rounds = new Rounds({ nextToken, wake, unansweredMs: 2 * options.electionMs });
+  const joinRound: Rounds['join'] = (done) => rounds.join(done);
+
+  const leases = assembleLeases(host, registry);
+  const relay = assembleRelay(host, registry, leases);
+  const writes = new Writes({
+    clock,
+    self: options.self.nodeId,
+    registry,
+    leader: () => engine()?.view.leader,
+    leading: () => engine()?.leading === true,
+    send: (to, frame) => outbox.add(to, frame),
+    joinRound,
+    propose: (call, done) => engine()?.propose(call, done),
+    renew: ({ namespace, instanceId }) => leases.renew(namespace, instanceId),
+    noQuorumReason: host.noQuorumReason,
+    wake,
+    firstId: firstId(options.seed),
+  });
+  const reads = new Reads({
+    clock,
+    registry,
+    running: () => engine() !== undefined,
+    joinRound,
+    freshMs: () => rounds.freshMs,
+    noQuorumReason: host.noQuorumReason,
+  });
+  return {
+    options,
+    registry,
+    hub: createWatchHub({
+      registry,
+      clock,
+      log,
+      limits: { ...limits, messageBytes: WATCH_MESSAGE_BYTES },
+      clusterUuid: host.clusterUuid,
+    }),
+    leases,
+    relay,
+    proposals: createProposals(nextToken),
+    rounds,
+    writes,
+    reads,
+    outbox,
+    flusher: new StateFlusher({
+      clock,
+      registry,
+      stateStore,
+      applied: host.applied,
+      persistedIndex: host.persistedIndex,
+      failed: (error) => host.fatal(10, 'the state store could not be written', error),
+    }),
+    registryTime: createRegistryTime(clock),
+    fatal: host.fatal,
+    changed: host.changed,
+    ticked: host.ticked,
+  };
+}
+
+function assembleLeases({ options, engine }: AssemblyHost, registry: Registry): Leases {
+  const { clock, log, self } = options;
+  return createLeases({
+    clock,
+    registry,
+    log,
+    confirmRound(done) {
+      const running = engine();
+      if (running === undefined) done(false);
+      else running.confirmLeadership(done);
+    },
+    proposeExpiry(body, done) {
+      const call = { body, requestId: '', fingerprint: '', actor: `node ${self.nodeId}` };
+      engine()?.propose(call, ({ kind }) => done(kind === 'applied' ? 'applied' : 'lost'));
+    },
+  });
+}
+
+function assembleRelay(
+  { options, engine }: AssemblyHost,
+  registry: Registry,
+  leases: Leases,
+): HeartbeatRouter {
+  const { clock, transport, self } = options;
+  return createHeartbeatRelay({
+    clock,
+    registry,
+    leases,
+    send(frame) {
+      const leader = engine()?.view.leader;
+      return leader !== undefined && leader !== self.nodeId && transport.send(leader, [frame]);
+    },
+  });
+}

@@ -1,0 +1,248 @@
+// The running node: the loop around the core, and what each part of a Ready sets off. Begins once the log has been
+// replayed; everything it decides, it decides inside one turn.
+import { InvariantError } from '../lib/assert.ts';
+import type { NodeId, Term } from '../lib/ids.ts';
+import {
+  createRaft,
+  type Input,
+  type LogEntry,
+  type Raft,
+  type RaftEvent,
+  type RaftStart,
+  type RaftView,
+  type Rejected,
+} from '../raft/index.ts';
+import { type ApplyResult, type CommandBody, encodeCommand } from '../registry/index.ts';
+import { type Applier, SLICE } from './applier.ts';
+import { createLoop, type Loop } from './loop.ts';
+import type { NodeParts } from './node-parts.ts';
+import type { ProposalOutcome } from './proposals.ts';
+import { createReadyRunner, type ReadyRunner } from './ready-runner.ts';
+import { registered, type WriteCall } from './writes.ts';
+
+/** A gap this long is told to the leases, which then move every deadline by it (lease rule 5). */
+const PAUSE_MS = 100;
+/** Records whose bytes are checked against their hashes in each tick: 100 000 records take 4 s. */
+const SCRUB_RECORDS = 256;
+
+export interface EngineOptions {
+  readonly parts: NodeParts;
+  readonly start: RaftStart;
+  readonly applier: Applier;
+}
+
+export class Engine {
+  readonly #parts: NodeParts;
+  readonly #raft: Raft;
+  readonly #loop: Loop;
+  readonly #runner: ReadyRunner;
+  readonly #applier: Applier;
+  /** The term in which this node leads and has applied its own no-op; dies with the leadership. */
+  #leadingTerm: Term | undefined;
+  #leader: NodeId | undefined;
+  #timePassed = false;
+  #backlog = false;
+
+  constructor({ parts, start, applier }: EngineOptions) {
+    this.#parts = parts;
+    this.#raft = createRaft(start);
+    this.#applier = applier;
+    parts.rounds.applied(applier.index);
+    this.#runner = createReadyRunner({
+      logStore: parts.options.logStore,
+      send: ({ to, message }) => parts.outbox.add(to, { kind: 'raft', message }),
+      appended: (appended) => parts.proposals.appended(appended),
+      committed: (entries) => this.#committed(entries),
+      reads: (confirmed) => parts.rounds.confirmed(confirmed),
+      rejected: (rejected) => this.#rejected(rejected),
+      events: (events) => this.#trace(events),
+      persisted: (sequence, term) => this.push({ kind: 'persisted', sequence, term }),
+      fetched: (ticket, entries) => this.push({ kind: 'fetched', ticket, entries }),
+      diskFailed: (error) => parts.fatal(10, 'the log could not be written', error),
+      readFailed: (error) => parts.fatal(11, 'the log holds damaged entries', error),
+      broken: (error) => this.#broken(error),
+    });
+    this.#loop = createLoop({
+      clock: parts.options.clock,
+      raft: this.#raft,
+      feed: () => this.#feed(),
+      run: (ready) => this.#runner.run(ready),
+      finish: () => this.#finish(),
+      broken: (error) => this.#broken(error),
+    });
+    this.#loop.wake();
+  }
+
+  get view(): RaftView {
+    return this.#raft.view();
+  }
+
+  get leading(): boolean {
+    const { role, term } = this.#raft.view();
+    return role === 'leader' && term === this.#leadingTerm;
+  }
+
+  push(input: Input): void {
+    if (!this.#loop.push(input)) this.#parts.options.log.debug({ event: 'input_dropped' });
+  }
+
+  wake(): void {
+    this.#loop.wake();
+  }
+
+  /** Monotonic time has passed. Input that was waiting is stepped first. */
+  elapsed(ticks: number, gapMs: number): void {
+    if (gapMs > 0) this.#parts.options.log.warn({ event: 'clock_gap', gap_ms: Math.round(gapMs) });
+    if (gapMs > PAUSE_MS) {
+      this.#parts.leases.pause(gapMs);
+      this.#parts.registryTime.pause(gapMs);
+    }
+    this.#timePassed = true;
+    this.#loop.elapsed(ticks, gapMs > 0);
+  }
+
+  /** A round for a decision of this leadership alone: a round that another leader confirmed is worth nothing to it. */
+  confirmLeadership(done: (confirmed: boolean) => void): void {
+    const term = this.leading ? this.#leadingTerm : undefined;
+    if (term === undefined) {
+      done(false);
+      return;
+    }
+    this.#parts.rounds.join((outcome) => {
+      done(outcome.kind === 'confirmed' && this.leading && this.#leadingTerm === term);
+    });
+  }
+
+  /** Encodes the command with the header of this moment and proposes it with the next turn. */
+  propose(
+    call: Pick<WriteCall, 'body' | 'requestId' | 'fingerprint' | 'actor'>,
+    done: (outcome: ProposalOutcome) => void,
+  ): void {
+    const { registryTime, proposals, options } = this.#parts;
+    const { body, fingerprint, requestId, actor } = call;
+    const registryTimeMs = registryTime.now();
+    const header = { registryTimeMs, unixTimeMs: options.clock.unixNow(), actor, requestId };
+    proposals.propose(encodeCommand({ header, fingerprint, body }), done);
+    this.#loop.wake();
+  }
+
+  /** After each applied entry, leases and watchers having been told its changes. */
+  entryApplied(
+    entry: LogEntry,
+    command: { readonly body: CommandBody; readonly result: ApplyResult } | undefined,
+  ): void {
+    const { role, term } = this.#raft.view();
+    if (entry.kind === 'noop' && role === 'leader' && entry.term === term) this.#lead(term);
+    if (command !== undefined && this.leading) this.#renewUnchanged(command.body, command.result);
+    this.#parts.proposals.applied(entry.index, entry.term, command?.result);
+  }
+
+  stop(): void {
+    this.#loop.stop();
+    this.#runner.stop();
+  }
+
+  #feed(): void {
+    const { writes, proposals, rounds, options } = this.#parts;
+    writes.turn();
+    const batch = proposals.takeBatch();
+    if (batch.length > 0) this.#raft.step({ kind: 'propose', proposals: batch });
+    const token = rounds.begin(options.clock.now());
+    if (token !== undefined) this.#raft.step({ kind: 'readIndex', token });
+  }
+
+  #committed(entries: readonly LogEntry[]): void {
+    this.#applier.add(entries);
+    if (entries.length > 0 || this.#backlog) this.#applySlice();
+  }
+
+  #applySlice(): void {
+    const before = this.#applier.index;
+    this.#backlog = this.#applier.run(SLICE);
+    const { index } = this.#applier;
+    if (index === before) return;
+    this.#raft.step({ kind: 'applied', index });
+    this.#parts.rounds.applied(index);
+    this.#parts.reads.applied();
+  }
+
+  #rejected(rejected: readonly Rejected[]): void {
+    for (const one of rejected) {
+      if (!this.#parts.proposals.rejected(one)) this.#parts.rounds.rejected(one);
+    }
+  }
+
+  #finish(): boolean {
+    this.#followLeader();
+    if (this.#timePassed) this.#tick();
+    this.#parts.outbox.flush();
+    return this.#backlog;
+  }
+
+  #followLeader(): void {
+    const { writes, relay, options } = this.#parts;
+    const { role, term, leader } = this.#raft.view();
+    if (this.#leadingTerm !== undefined && (role !== 'leader' || term !== this.#leadingTerm)) {
+      this.#leadingTerm = undefined;
+      options.log.info({ event: 'stepped_down', term });
+      this.#parts.leases.stepDown();
+      writes.steppedDown();
+    }
+    if (leader === this.#leader) return;
+    this.#leader = leader;
+    writes.leaderChanged(leader);
+    relay.broken();
+    if (leader !== undefined) relay.flush();
+    this.#parts.changed();
+    this.#loop.wake();
+  }
+
+  /** This node's own no-op is applied: everything that was committed before it is, too. */
+  #lead(term: Term): void {
+    const { registryTime, registry, leases, relay, options } = this.#parts;
+    this.#leadingTerm = term;
+    registryTime.lead(registry.meta().registryTimeMs);
+    leases.lead(options.clock.now());
+    relay.flush();
+    this.#loop.wake();
+  }
+
+  /** A register that changed nothing is a sign of life all the same. */
+  #renewUnchanged(body: CommandBody, result: ApplyResult): void {
+    if (result.kind !== 'registered') return;
+    for (const [position, { namespace, instanceId }] of registered(body).entries()) {
+      const current = this.#parts.registry.get(namespace, instanceId)?.generation;
+      if (current === result.generations[position]) this.#parts.leases.renew(namespace, instanceId);
+    }
+  }
+
+  #tick(): void {
+    this.#timePassed = false;
+    const { leases, relay, writes, reads, rounds, flusher, registry, options } = this.#parts;
+    const now = options.clock.now();
+    rounds.tick(now);
+    reads.tick();
+    writes.tick();
+    leases.tick(now);
+    relay.tick(now);
+    flusher.tick();
+    this.#parts.ticked(now);
+    if (registry.scrub(SCRUB_RECORDS) > 0) {
+      this.#parts.fatal(12, 'a record in memory is not what was applied: its bytes changed');
+    }
+  }
+
+  #trace(events: readonly RaftEvent[]): void {
+    for (const event of events) {
+      const { kind, ...fields } = event;
+      if (kind === 'staleReplyDropped') this.#parts.options.log.debug({ event: kind, ...fields });
+      else this.#parts.options.log.info({ event: kind, ...fields });
+    }
+  }
+
+  #broken(error: unknown): void {
+    const invariant = error instanceof InvariantError;
+    const what = invariant ? `a broken invariant: ${error.message}` : 'an unexpected error';
+    this.#parts.fatal(13, what, error);
+  }
+}

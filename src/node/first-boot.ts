@@ -1,0 +1,113 @@
+// Writes the first record of a cluster, once formation.ts says that it may be written, and helps those who come late.
+import { logIndex, type NodeId, term } from '../lib/ids.ts';
+import type { LogImage } from './ports.ts';
+import { encodeClusterRecord } from './cluster-record.ts';
+import { createFormation, type Formation, type FormationOptions } from './formation.ts';
+import type { ClusterRecord, FormationFrame, Hello } from './peer-protocol.ts';
+import type { Clock, LogStore } from './ports.ts';
+
+export interface FirstBootOptions extends FormationOptions {
+  readonly clock: Clock;
+  readonly logStore: LogStore;
+  readonly tell: (frame: FormationFrame) => void;
+  /** The data-dir notes the cluster it belongs to; the record is durable by then. */
+  readonly markFormed: (clusterUuid: string) => Promise<void>;
+  readonly formed: (record: ClusterRecord, image: LogImage) => void;
+  readonly failed: (error: unknown) => void;
+}
+
+/** Frames can be lost, so what was said is said again. */
+const REPEAT_MS = 200;
+
+export class FirstBoot {
+  readonly #options: FirstBootOptions;
+  readonly #formation: Formation;
+  #toldMs = Number.NEGATIVE_INFINITY;
+  #writing = false;
+
+  constructor(options: FirstBootOptions) {
+    this.#options = options;
+    this.#formation = createFormation(options);
+  }
+
+  get problem(): string {
+    return this.#writing ? 'the cluster is forming' : this.#formation.problem();
+  }
+
+  connected(hello: Hello): void {
+    this.#formation.connected(hello);
+    this.#advance();
+  }
+
+  broken(peer: NodeId): void {
+    this.#formation.broken(peer);
+  }
+
+  heard(from: NodeId, frame: FormationFrame): void {
+    this.#formation.heard(from, frame);
+    this.#write();
+  }
+
+  /** Single members need nobody; everyone else repeats what it knows. */
+  tick(): void {
+    if (this.#options.clock.now() >= this.#toldMs + REPEAT_MS) this.#advance();
+  }
+
+  #advance(): void {
+    this.#toldMs = this.#options.clock.now();
+    this.#options.tell(this.#formation.frame());
+    this.#write();
+  }
+
+  #write(): void {
+    const record = this.#formation.record();
+    if (record === undefined || this.#writing) return;
+    this.#writing = true;
+    void this.#form(record);
+  }
+
+  async #form(record: ClusterRecord): Promise<void> {
+    const image = firstImage();
+    try {
+      await this.#options.logStore.append({
+        sequence: 0,
+        term: image.hardState.term,
+        hardState: image.hardState,
+        truncateAfter: undefined,
+        entries: [
+          {
+            index: image.lastIndex,
+            term: image.hardState.term,
+            kind: 'bootstrap',
+            payload: encodeClusterRecord(record),
+          },
+        ],
+      });
+      await this.#options.markFormed(record.clusterUuid);
+    } catch (error) {
+      this.#options.failed(error);
+      return;
+    }
+    this.#options.formed(record, image);
+  }
+}
+
+/** The log with its first record: committed by what it is, because it is equal on every node that has one. */
+function firstImage(): LogImage {
+  const first = logIndex(1);
+  return {
+    hardState: { term: term(1), votedFor: undefined, commitIndex: first },
+    runs: [{ firstIndex: first, term: term(1) }],
+    lastIndex: first,
+  };
+}
+
+/** What a member that has written the record tells one that has not. */
+export function formedFrame(record: ClusterRecord): FormationFrame {
+  return {
+    kind: 'formation',
+    known: record.members,
+    proposedUuid: record.clusterUuid,
+    formed: true,
+  };
+}

@@ -1,0 +1,48 @@
+// Compares the state hashes that all nodes report at the same indexes (G12). A node that differs from a majority which
+// agrees is wrong, whoever it is; where no majority agrees, nobody can say who is.
+import type { LogIndex, NodeId } from '../lib/ids.ts';
+
+export type HashVerdict =
+  | { readonly kind: 'nothing' }
+  /** A peer's state differs, and this node's is not outvoted. */
+  | { readonly kind: 'differs'; readonly index: LogIndex; readonly peers: readonly NodeId[] }
+  /** A majority of the cluster agrees on another state than this node's. */
+  | { readonly kind: 'outvoted'; readonly index: LogIndex; readonly peers: readonly NodeId[] };
+
+export interface HashComparison {
+  report(from: NodeId, index: LogIndex, hash: string): HashVerdict;
+}
+
+/** Indexes remembered, the newest ones: a node that lags further is compared at later ones. */
+const REMEMBERED = 64;
+const NOTHING: HashVerdict = { kind: 'nothing' };
+
+export function createHashComparison(self: NodeId, members: readonly NodeId[]): HashComparison {
+  const majority = Math.floor(members.length / 2) + 1;
+  const reports = new Map<LogIndex, Map<NodeId, string>>();
+
+  const judge = (index: LogIndex, hashes: ReadonlyMap<NodeId, string>): HashVerdict => {
+    const own = hashes.get(self);
+    if (own === undefined) return NOTHING;
+    const byHash = new Map<string, NodeId[]>();
+    for (const [node, hash] of hashes) {
+      if (hash !== own) byHash.set(hash, [...(byHash.get(hash) ?? []), node]);
+    }
+    for (const peers of byHash.values()) {
+      if (peers.length >= majority) return { kind: 'outvoted', index, peers };
+    }
+    const peers = [...byHash.values()].flat();
+    return peers.length > 0 ? { kind: 'differs', index, peers } : NOTHING;
+  };
+
+  return {
+    report(from, index, hash) {
+      if (!members.includes(from)) return NOTHING;
+      const hashes = reports.get(index) ?? new Map<NodeId, string>();
+      hashes.set(from, hash);
+      reports.set(index, hashes);
+      if (reports.size > REMEMBERED) reports.delete(Math.min(...reports.keys()) as LogIndex);
+      return judge(index, hashes);
+    },
+  };
+}

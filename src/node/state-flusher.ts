@@ -1,0 +1,92 @@
+// Writes the state machine to disk behind the acknowledgement: everything that changed since the last batch in one
+// synced batch together with the index it belongs to, one in flight.
+//
+// What is handed to the store is never ahead of this node's own log: a quorum can commit an entry that this disk does not
+// have yet, and a state that holds more than the log would be taken for a lost log. The list of changed records holds each
+// once, so it is bounded by the catalogue and applying never has to wait for the store.
+import { assert } from '../lib/assert.ts';
+import type { LogIndex } from '../lib/ids.ts';
+import type { Registry } from '../registry/index.ts';
+import type { Clock, StateBatch, StateStore } from './ports.ts';
+
+export interface StateFlusherHost {
+  readonly clock: Clock;
+  readonly registry: Pick<Registry, 'takeDirty' | 'meta'>;
+  readonly stateStore: StateStore;
+  readonly applied: () => { readonly index: LogIndex; readonly term: number };
+  /** The highest index that this node's own log holds on disk. */
+  readonly persistedIndex: () => LogIndex;
+  /** The directory is not to be trusted any more: the node stops. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** From one batch to the next: changes of the same record meanwhile are written once. */
+const INTERVAL_MS = 100;
+
+export class StateFlusher {
+  readonly #host: StateFlusherHost;
+  #flushedIndex: number;
+  #startedMs = Number.NEGATIVE_INFINITY;
+  /** Taken from the registry, waiting for the log to have it too. */
+  #staged: StateBatch | undefined;
+  #writing: Promise<void> | undefined;
+  #stopped = false;
+
+  constructor(host: StateFlusherHost) {
+    this.#host = host;
+    this.#flushedIndex = host.applied().index;
+  }
+
+  /** The state on disk holds everything up to here. */
+  get flushedIndex(): number {
+    return this.#flushedIndex;
+  }
+
+  tick(): void {
+    if (this.#writing !== undefined || this.#stopped) return;
+    const due = this.#host.clock.now() >= this.#startedMs + INTERVAL_MS;
+    if (this.#staged === undefined && due) this.#stage();
+    if (this.#staged !== undefined) void this.#write();
+  }
+
+  /** Writes all that is applied and in the log, and resolves when the disk has it. */
+  async flush(): Promise<void> {
+    await this.#writing;
+    for (let round = 0; round < 2 && !this.#stopped; round++) {
+      if (this.#staged === undefined) this.#stage();
+      await this.#write();
+    }
+  }
+
+  /** Nothing more is written: the node has failed. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  #stage(): void {
+    const { index, term } = this.#host.applied();
+    if (index <= this.#flushedIndex) return;
+    const { registry } = this.#host;
+    const records = registry.takeDirty();
+    this.#staged = { records, appliedIndex: index, appliedTerm: term, meta: registry.meta() };
+  }
+
+  async #write(): Promise<void> {
+    const batch = this.#staged;
+    if (batch === undefined || batch.appliedIndex > this.#host.persistedIndex()) return;
+    assert(batch.appliedIndex > this.#flushedIndex, 'the state on disk only moves forward');
+    this.#staged = undefined;
+    this.#startedMs = this.#host.clock.now();
+    this.#writing = this.#host.stateStore.write(batch).then(
+      () => {
+        this.#flushedIndex = batch.appliedIndex;
+      },
+      (error: unknown) => {
+        this.#stopped = true;
+        this.#host.failed(error);
+      },
+    );
+    await this.#writing;
+    this.#writing = undefined;
+  }
+}

@@ -1,0 +1,308 @@
+// Writes on their way to an outcome: through this node's own log while it leads, else through the leader's. The one rule
+// (G3): a write is reported as failed only if it certainly never was appended, or was certainly replaced.
+import type { NodeId } from '../lib/ids.ts';
+import type { ErrorCode } from '../lib/registry-error.ts';
+import type { CommandBody, RegisterItem, Registry } from '../registry/index.ts';
+import type { PeerFrame, WriteOutcome, WriteRequest, WriteResponse } from './peer-protocol.ts';
+import type { Clock } from './ports.ts';
+import type { ProposalOutcome } from './proposals.ts';
+import type { RoundOutcome } from './rounds.ts';
+
+/** A write as somebody asked for it: a caller of this node, or a follower for one of its callers. */
+export interface WriteCall {
+  readonly origin: 'caller' | 'peer';
+  readonly body: CommandBody;
+  readonly requestId: string;
+  readonly fingerprint: string;
+  readonly actor: string;
+  /** Monotonic milliseconds; Infinity: none. */
+  readonly deadlineMs: number;
+  readonly done: (outcome: WriteOutcome) => void;
+}
+
+export interface WritesHost {
+  readonly clock: Clock;
+  readonly self: NodeId;
+  readonly registry: Pick<Registry, 'answerIfUnchanged'>;
+  /** The known leader, this node included. */
+  readonly leader: () => NodeId | undefined;
+  /** This node leads and has applied its own no-op. */
+  readonly leading: () => boolean;
+  readonly send: (to: NodeId, frame: PeerFrame) => void;
+  readonly joinRound: (done: (outcome: RoundOutcome) => void) => void;
+  /** Encodes and proposes the command with the header of now. */
+  readonly propose: (call: WriteCall, done: (outcome: ProposalOutcome) => void) => void;
+  /** Renews the lease; false: its expiry is already in the log. */
+  readonly renew: (item: RegisterItem) => boolean;
+  /** Why there is no leader to write through, in plain words. */
+  readonly noQuorumReason: () => string;
+  readonly wake: () => void;
+  /** First id of requests to peers; a restarted process must not meet answers meant for its former life. */
+  readonly firstId: number;
+}
+
+interface Pending extends WriteCall {
+  readonly id: number;
+  /** While it certainly is in no log: when to give up. */
+  readonly giveUpMs: number;
+  /** Once it may be in one: when to stop waiting. */
+  lastMs: number;
+  retryAtMs: number;
+  stage: 'waiting' | 'checking' | 'proposed' | 'forwarded';
+  forwardedTo: NodeId | undefined;
+  /** An earlier try may have been appended: from then on the only possible failure is outcomeUnknown. */
+  uncertain: boolean;
+  refusal: ErrorCode;
+}
+
+/** api.md, Errors: without a quorum the caller hears so within this time. */
+const NOT_APPENDED_MS = 2000;
+/** With a quorum an appended entry takes as long as the disks take; beyond this its caller is told that it is unknown. */
+const APPENDED_MS = 10_000;
+/** After the leader was lost, how long its entries may take to show up under the next one. */
+const ORPHANED_MS = 1500;
+const RETRY_MS = 20;
+
+export class Writes {
+  readonly #host: WritesHost;
+  readonly #pending = new Map<number, Pending>();
+  // Handed to nobody yet, in order of arrival.
+  readonly #waiting = new Set<Pending>();
+  #nextId: number;
+  #callers = 0;
+
+  constructor(host: WritesHost) {
+    this.#host = host;
+    this.#nextId = host.firstId;
+  }
+
+  /** Waiting for an outcome: of this node's callers, and of its peers'. */
+  get callers(): number {
+    return this.#callers;
+  }
+  get peers(): number {
+    return this.#pending.size - this.#callers;
+  }
+
+  /** Returns what makes the node forget the caller (never a write that may be in a log). */
+  submit(call: WriteCall): () => void {
+    const now = this.#host.clock.now();
+    const write: Pending = {
+      ...call,
+      id: this.#nextId++,
+      giveUpMs: Math.min(call.deadlineMs, now + NOT_APPENDED_MS),
+      lastMs: Math.min(call.deadlineMs, now + APPENDED_MS),
+      retryAtMs: 0,
+      stage: 'waiting',
+      forwardedTo: undefined,
+      uncertain: false,
+      refusal: 'noQuorum',
+    };
+    this.#pending.set(write.id, write);
+    this.#waiting.add(write);
+    if (write.origin === 'caller') this.#callers++;
+    this.#host.wake();
+    return () => this.#giveUp(write, 'noQuorum', 'the caller went away');
+  }
+
+  /** Hands on what waits: called in each turn, so that a new leader gets it at once. */
+  turn(): void {
+    if (this.#waiting.size === 0) return;
+    const now = this.#host.clock.now();
+    for (const write of this.#waiting) if (write.retryAtMs <= now) this.#route(write);
+  }
+
+  /** Time-outs. */
+  tick(): void {
+    const now = this.#host.clock.now();
+    for (const write of this.#pending.values()) {
+      if (now < (handedIn(write) ? write.lastMs : write.giveUpMs)) continue;
+      const moved = write.refusal === 'notLeader';
+      this.#giveUp(write, write.refusal, moved ? CHANGED : this.#host.noQuorumReason());
+    }
+  }
+
+  /** Another node leads, or none: what the former one was sent is uncertain. */
+  leaderChanged(leader: NodeId | undefined): void {
+    for (const write of this.#pending.values()) {
+      if (write.stage === 'forwarded' && write.forwardedTo !== leader) this.#orphan(write);
+    }
+  }
+
+  /** This node led and no longer does. */
+  steppedDown(): void {
+    for (const write of this.#pending.values()) {
+      if (write.stage === 'proposed') this.#orphan(write);
+    }
+  }
+
+  /** The stream to the peer broke: what was sent on it may or may not have arrived. */
+  peerBroken(peer: NodeId): void {
+    for (const write of this.#pending.values()) {
+      if (write.forwardedTo === peer) this.#adrift(write);
+    }
+  }
+
+  /** A request never left this node. */
+  notSent(request: WriteRequest): void {
+    const write = this.#pending.get(request.id);
+    if (write?.stage === 'forwarded') this.#wait(write, RETRY_MS);
+  }
+
+  answered({ id, outcome }: WriteResponse): void {
+    const write = this.#pending.get(id);
+    // Nobody waits any more.
+    if (write?.stage !== 'forwarded') return;
+    if (outcome.kind === 'applied') return this.#settle(write, outcome);
+    const elsewhere = outcome.code === 'notLeader' || outcome.code === 'shuttingDown';
+    if (!elsewhere) return this.#fail(write, outcome.code, outcome.message);
+    write.refusal = 'notLeader';
+    this.#wait(write, RETRY_MS);
+  }
+
+  /** Fails what was not handed in; what may be in a log is still awaited. */
+  refuseWaiting(code: ErrorCode, message: string): void {
+    for (const write of this.#pending.values()) {
+      if (!handedIn(write)) this.#fail(write, code, message);
+    }
+  }
+
+  /** Ends the wait for everything. */
+  abandonAll(): void {
+    for (const write of this.#pending.values()) this.#giveUp(write, 'shuttingDown', STOPPED);
+  }
+
+  #settle(write: Pending, outcome: WriteOutcome): void {
+    if (!this.#pending.delete(write.id)) return;
+    this.#waiting.delete(write);
+    if (write.origin === 'caller') this.#callers--;
+    write.done(outcome);
+  }
+
+  #fail(write: Pending, code: ErrorCode, message: string): void {
+    const kept = write.uncertain ? 'outcomeUnknown' : code;
+    this.#settle(write, {
+      kind: 'failed',
+      code: kept,
+      message: kept === code ? message : UNKNOWN,
+    });
+  }
+
+  /** Stops waiting: a failure if the write certainly is in no log, else unknown. */
+  #giveUp(write: Pending, code: ErrorCode, message: string): void {
+    if (handedIn(write)) write.uncertain = true;
+    this.#fail(write, code, message);
+  }
+
+  #wait(write: Pending, delayMs: number): void {
+    if (!this.#pending.has(write.id)) return;
+    write.stage = 'waiting';
+    write.forwardedTo = undefined;
+    write.retryAtMs = this.#host.clock.now() + delayMs;
+    this.#waiting.add(write);
+  }
+
+  #orphan(write: Pending): void {
+    write.lastMs = Math.min(write.lastMs, this.#host.clock.now() + ORPHANED_MS);
+  }
+
+  /** What was sent may have arrived. With a request_id it can be asked again: it is applied once however often it is sent. */
+  #adrift(write: Pending): void {
+    write.uncertain = true;
+    if (write.requestId === '') this.#fail(write, 'outcomeUnknown', UNKNOWN);
+    else this.#wait(write, RETRY_MS);
+  }
+
+  #route(write: Pending): void {
+    if (this.#host.leading()) return this.#lead(write);
+    const leader = this.#host.leader();
+    // A leader that has not applied its own no-op keeps what it gets for the moment that takes.
+    if (leader === this.#host.self) return;
+    if (write.origin === 'peer') return this.#fail(write, 'notLeader', CHANGED);
+    if (leader !== undefined) this.#forward(write, leader);
+  }
+
+  #forward(write: Pending, to: NodeId): void {
+    write.stage = 'forwarded';
+    write.forwardedTo = to;
+    this.#waiting.delete(write);
+    const { id, body, requestId, fingerprint, actor } = write;
+    this.#host.send(to, { kind: 'writeRequest', id, body, requestId, fingerprint, actor });
+  }
+
+  #lead(write: Pending): void {
+    const { body, requestId } = write;
+    // A register is a sign of life as of its arrival; an answer follows only after a quorum round, or through the log.
+    const alive = this.#renew(body);
+    const { registry } = this.#host;
+    const shortcut = requestId === '' && alive && registry.answerIfUnchanged(body) !== undefined;
+    if (!shortcut) return this.#propose(write);
+    write.stage = 'checking';
+    this.#waiting.delete(write);
+    this.#host.joinRound((outcome) => this.#checked(write, outcome));
+  }
+
+  /** The round is over and its index applied: what was unchanged then is asked again. */
+  #checked(write: Pending, outcome: RoundOutcome): void {
+    if (!this.#pending.has(write.id)) return;
+    if (outcome.kind === 'failed' || !this.#host.leading()) return this.#wait(write, RETRY_MS);
+    const answer = this.#host.registry.answerIfUnchanged(write.body);
+    if (answer === undefined || !this.#renew(write.body)) this.#propose(write);
+    else this.#settle(write, { kind: 'applied', result: answer });
+  }
+
+  #propose(write: Pending): void {
+    write.stage = 'proposed';
+    this.#waiting.delete(write);
+    this.#host.propose(write, (outcome) => this.#proposed(write, outcome));
+  }
+
+  #proposed(write: Pending, outcome: ProposalOutcome): void {
+    switch (outcome.kind) {
+      case 'applied':
+        return this.#settle(write, outcome);
+      case 'lost':
+        return this.#refused(write);
+      case 'rejected':
+        if (outcome.reason === 'overloaded') this.#fail(write, 'resourceExhausted', OVERLOADED);
+        else this.#refused(write);
+    }
+  }
+
+  /** Certainly in no log: for a caller it is tried again, a peer does that itself. */
+  #refused(write: Pending): void {
+    write.refusal = 'notLeader';
+    if (write.origin === 'peer') this.#fail(write, 'notLeader', CHANGED);
+    else this.#wait(write, 0);
+  }
+
+  /** False if the expiry of any of them is in the log already; the others are renewed all the same. */
+  #renew(body: CommandBody): boolean {
+    return registered(body).reduce((all, item) => this.#host.renew(item) && all, true);
+  }
+}
+
+/** It may be in a log. */
+function handedIn(write: Pending): boolean {
+  return write.stage === 'proposed' || write.stage === 'forwarded';
+}
+
+const UNKNOWN =
+  'the write may or may not have been applied: retry it with the same request_id, or read before trying again';
+const CHANGED = 'the leader changed on the way; nothing was written, try again';
+const OVERLOADED = 'the leader has too many bytes of entries that are not committed yet, try later';
+const STOPPED = 'this node is stopping; nothing was written, try another node';
+
+/** The registrations that a command states, each of them a sign of life. */
+export function registered(body: CommandBody): readonly RegisterItem[] {
+  switch (body.kind) {
+    case 'register':
+      return [body.item];
+    case 'registerBatch':
+      return body.items;
+    case 'deregister':
+    case 'setStatus':
+    case 'expire':
+      return [];
+  }
+}

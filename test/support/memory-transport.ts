@@ -1,0 +1,225 @@
+// Peers in one process: an in-memory network of PeerTransport objects that can be cut, healed and killed. Follows the
+// rules of the real one: each node dials each other, frames go out on the stream the sender dialled, a lost frame breaks it.
+import type { NodeId } from '../../src/lib/ids.ts';
+import type { Hello, PeerFrame } from '../../src/node/peer-protocol.ts';
+import type { Clock, PeerTransport, TransportHandlers } from '../../src/node/ports.ts';
+import { PausableClock } from './fake-clock.ts';
+
+export interface MemoryNetworkOptions {
+  readonly clock: Clock;
+  /** One way, in milliseconds. Default 1. */
+  readonly delayMs?: number;
+  /** Default 20. */
+  readonly redialMs?: number;
+  /** How long a dial into a cut waits before it counts as unanswered: two heartbeats. Default 100. */
+  readonly unansweredMs?: number;
+  /** Messages under way on one stream. Default 4096. */
+  readonly maxQueued?: number;
+}
+
+interface Stream {
+  open: boolean;
+  queued: number;
+  /** Something was lost on it: the stream cannot go on once the path is whole again. */
+  lossy: boolean;
+}
+
+export class MemoryNetwork {
+  readonly #options: Required<MemoryNetworkOptions>;
+  readonly #nodes = new Map<NodeId, MemoryTransport>();
+  readonly #cuts = new Set<string>();
+
+  constructor(options: MemoryNetworkOptions) {
+    this.#options = { delayMs: 1, redialMs: 20, unansweredMs: 100, maxQueued: 4096, ...options };
+  }
+
+  /** A transport for `nodeId`; `clock` is the node's own, where it can be paused. */
+  transport(nodeId: NodeId, clock: Clock = this.#options.clock): MemoryTransport {
+    return new MemoryTransport(this, nodeId, clock, this.#options);
+  }
+
+  /** Nodes in different groups no longer hear each other: `n1 | n2 n3`. What is sent is lost without a word. */
+  partition(groups: string): void {
+    const sides = groups.split('|').map((side) => side.trim().split(/\s+/));
+    for (const [position, side] of sides.entries()) {
+      const others = sides.filter((_, other) => other !== position).flat();
+      for (const from of side) for (const to of others) this.cut(from, to);
+    }
+  }
+
+  /** Cuts one direction only. */
+  cut(from: string, to: string): void {
+    this.#cuts.add(`${from}>${to}`);
+  }
+
+  /** Every path is whole again; streams that lost something break and are dialled anew. */
+  heal(): void {
+    this.#cuts.clear();
+    for (const node of this.#nodes.values()) node.breakLossyStreams();
+  }
+
+  passes(from: NodeId, to: NodeId): boolean {
+    return !this.#cuts.has(`${from}>${to}`);
+  }
+
+  join(node: MemoryTransport): void {
+    this.#nodes.set(node.nodeId, node);
+  }
+
+  leave(node: MemoryTransport): void {
+    if (this.#nodes.get(node.nodeId) === node) this.#nodes.delete(node.nodeId);
+    for (const other of this.#nodes.values()) other.breakStream(node.nodeId);
+  }
+
+  node(nodeId: NodeId): MemoryTransport | undefined {
+    return this.#nodes.get(nodeId);
+  }
+}
+
+export class MemoryTransport implements PeerTransport {
+  readonly nodeId: NodeId;
+  readonly address: string;
+  readonly #network: MemoryNetwork;
+  readonly #clock: Clock;
+  readonly #options: Required<MemoryNetworkOptions>;
+  readonly #streams = new Map<NodeId, Stream>();
+  readonly #cancelDials = new Map<NodeId, () => void>();
+  #handlers: TransportHandlers | undefined;
+  #stopped = false;
+  /** Messages handed to send and taken, for tests that count. */
+  sent = 0;
+
+  constructor(
+    network: MemoryNetwork,
+    nodeId: NodeId,
+    clock: Clock,
+    options: Required<MemoryNetworkOptions>,
+  ) {
+    this.#network = network;
+    this.nodeId = nodeId;
+    this.address = `memory:${nodeId}`;
+    this.#clock = clock;
+    this.#options = options;
+  }
+
+  start(handlers: TransportHandlers): Promise<void> {
+    this.#handlers = handlers;
+    this.#network.join(this);
+    return Promise.resolve();
+  }
+
+  connect(peers: readonly { readonly nodeId: NodeId; readonly address: string }[]): void {
+    const wanted = new Set(peers.map((peer) => peer.nodeId));
+    for (const [peer, cancel] of this.#cancelDials) {
+      if (wanted.has(peer)) continue;
+      cancel();
+      this.#cancelDials.delete(peer);
+      this.#streams.delete(peer);
+    }
+    for (const peer of wanted) if (!this.#cancelDials.has(peer)) this.#dialAfter(peer, 0);
+  }
+
+  send(to: NodeId, frames: readonly PeerFrame[]): boolean {
+    const stream = this.#streams.get(to);
+    if (this.#stopped || stream === undefined || !stream.open) return false;
+    if (stream.queued >= this.#options.maxQueued) return false;
+    this.sent++;
+    stream.queued++;
+    this.#options.clock.after(this.#options.delayMs, () => {
+      stream.queued--;
+      if (!stream.open) return;
+      if (this.#network.passes(this.nodeId, to)) this.#network.node(to)?.receive(this, frames);
+      else stream.lossy = true;
+    });
+    return true;
+  }
+
+  stop(): Promise<void> {
+    this.#stopped = true;
+    for (const cancel of this.#cancelDials.values()) cancel();
+    for (const stream of this.#streams.values()) stream.open = false;
+    this.#network.leave(this);
+    return Promise.resolve();
+  }
+
+  /** The process is stopped: the kernel still accepts its connections, nobody answers them. */
+  get asleep(): boolean {
+    return this.#clock instanceof PausableClock && this.#clock.paused;
+  }
+
+  /** Frames arrive when this node's process runs: a paused one reads them later. */
+  receive(from: MemoryTransport, frames: readonly PeerFrame[]): void {
+    this.#clock.defer(() => {
+      if (!this.#stopped) this.#handlers?.onFrames(from.nodeId, frames);
+    });
+  }
+
+  /** The listener's half of a handshake: its own hello, or the refusal. */
+  accept(hello: Hello): ReturnType<TransportHandlers['admit']> | Hello {
+    const handlers = this.#handlers;
+    if (handlers === undefined) return undefined;
+    const refusal = handlers.admit(hello);
+    if (refusal === undefined) return { ...handlers.hello(), target: hello.nodeId };
+    handlers.onRefused(hello.nodeId, refusal);
+    return refusal;
+  }
+
+  breakLossyStreams(): void {
+    for (const [peer, stream] of this.#streams) if (stream.lossy) this.breakStream(peer);
+  }
+
+  breakStream(peer: NodeId): void {
+    const stream = this.#streams.get(peer);
+    if (stream === undefined || !stream.open || this.#stopped) return;
+    stream.open = false;
+    this.#clock.defer(() => {
+      if (this.#stopped) return;
+      this.#handlers?.onBroken(peer);
+      this.#dialAfter(peer, this.#options.delayMs);
+    });
+  }
+
+  #dialAfter(peer: NodeId, delayMs: number): void {
+    this.#cancelDials.get(peer)?.();
+    this.#cancelDials.set(
+      peer,
+      this.#clock.after(delayMs, () => this.#dial(peer)),
+    );
+  }
+
+  #dial(peer: NodeId): void {
+    const handlers = this.#handlers;
+    if (this.#stopped || handlers === undefined) return;
+    const listener = this.#network.node(peer);
+    const cut =
+      !this.#network.passes(this.nodeId, peer) || !this.#network.passes(peer, this.nodeId);
+    if (cut || listener?.asleep === true) {
+      this.#cancelDials.set(
+        peer,
+        this.#clock.after(this.#options.unansweredMs, () => this.#gone(peer)),
+      );
+      return;
+    }
+    const answer = listener?.accept({ ...handlers.hello(), target: peer });
+    if (answer === undefined) this.#gone(peer);
+    else if ('reason' in answer) {
+      handlers.onRefused(peer, answer);
+      this.#dialAfter(peer, this.#options.redialMs);
+    } else {
+      const refusal = handlers.admit(answer);
+      if (refusal === undefined) {
+        this.#streams.set(peer, { open: true, queued: 0, lossy: false });
+        handlers.onConnected(peer, answer);
+      } else {
+        handlers.onRefused(peer, refusal);
+        this.#dialAfter(peer, this.#options.redialMs);
+      }
+    }
+  }
+
+  #gone(peer: NodeId): void {
+    if (this.#stopped) return;
+    this.#handlers?.onGone(peer);
+    this.#dialAfter(peer, this.#options.redialMs);
+  }
+}
