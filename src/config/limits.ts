@@ -251,6 +251,13 @@ export const limitSpecs = {
     unit: 'count',
     why: 'grpc.health.v1 watches of one node; one more gets RESOURCE_EXHAUSTED',
   },
+  connections: {
+    default: 10_000,
+    min: 10,
+    max: 1_000_000,
+    unit: 'count',
+    why: 'client connections of one node; further ones are closed as they arrive',
+  },
   streamsPerConnection: {
     default: 1000,
     min: 100,
