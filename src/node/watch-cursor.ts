@@ -225,9 +225,11 @@ export class WatchReader implements WatchCursor {
     const merged = mergeGroups(selector, groupsFrom(ring, from), partBytes);
     if (merged === undefined) return false;
     const changes = merged.changes.flatMap((change) => projectChange(selector, change));
-    this.#position = this.#after(merged.revision);
+    this.#position = this.#after(merged.reached);
     // What came and went meanwhile leaves nothing to tell.
-    if (changes.length === 0) return this.#position.kind === 'behind';
+    if (changes.length === 0 || merged.revision === undefined) {
+      return this.#position.kind === 'behind';
+    }
     const about = { revision: merged.revision, reset: false, more: false };
     this.#send(messages.encode(this.audience, this.#format, changes, about), merged.revision);
     return true;

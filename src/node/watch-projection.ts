@@ -32,8 +32,10 @@ export function restate(record: InstanceRecord): ProjectedChange {
 
 /** Several groups as one: for each instance the difference between the first state and the last. */
 export interface MergedGroups {
-  /** Highest revision that is part of it. */
-  readonly revision: Revision;
+  /** All groups up to this one are part of it. */
+  readonly reached: Revision;
+  /** The last of them that the selector sees something of; undefined: none. */
+  readonly revision: Revision | undefined;
   readonly changes: readonly Change[];
 }
 
@@ -48,6 +50,7 @@ export function mergeGroups(
 ): MergedGroups | undefined {
   const merged = new Map<string, Change>();
   let reached: Revision | undefined;
+  let revision: Revision | undefined;
   let bytes = 0;
   for (const group of groups) {
     const seen = group.changes.filter((change) => concerns(selector, change));
@@ -66,8 +69,9 @@ export function mergeGroups(
     }
     bytes = grown;
     reached = group.revision;
+    if (seen.length > 0) revision = group.revision;
   }
-  return reached === undefined ? undefined : { revision: reached, changes: [...merged.values()] };
+  return reached === undefined ? undefined : { reached, revision, changes: [...merged.values()] };
 }
 
 function concerns(selector: Selector, { before, after }: Change): boolean {
