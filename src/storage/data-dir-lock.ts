@@ -54,7 +54,10 @@ export async function lockDataDir(directory: string, uniqueName: string): Promis
     closeSync(fd);
   };
   try {
-    await listen(server, socketPath(name));
+    await listen(server, socketPath(name)).catch((error: unknown) => {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new DataDirError(14, `The data-dir ${directory} cannot be locked: ${reason}`, error);
+    });
     const dead = await settleClaim(directory, name, socketPath);
     state = 'holding';
     for (const entry of dead) await rm(join(directory, entry), { force: true });

@@ -3,7 +3,6 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { z } from 'zod';
 import { DataDirError } from './errors.ts';
 import { diskFiles } from './wal/wal-files.ts';
 
@@ -19,15 +18,6 @@ export interface Identity {
 
 const fileName = 'identity.json';
 
-const shape = z.strictObject({
-  formatVersion: z.literal(1),
-  nodeId: z.string().min(1),
-  clusterId: z.string().min(1),
-  incarnation: z.string().regex(/^[0-9a-f]{32}$/),
-  clusterUuid: z.string().regex(/^[0-9a-f]*$/),
-  checksum: z.string(),
-});
-
 function encodeIdentity(identity: Identity): string {
   const { formatVersion, nodeId, clusterId, incarnation, clusterUuid } = identity;
   const fields = { formatVersion, nodeId, clusterId, incarnation, clusterUuid };
@@ -36,7 +26,21 @@ function encodeIdentity(identity: Identity): string {
 }
 
 function decodeIdentity(text: string): Identity {
-  const { checksum: _, ...identity } = shape.parse(JSON.parse(text));
+  const fields = new Map<string, unknown>(Object.entries(JSON.parse(text) as object));
+  const word = (name: string, pattern: RegExp): string => {
+    const value = fields.get(name);
+    if (typeof value === 'string' && pattern.test(value)) return value;
+    throw new Error(`its ${name} is not one`);
+  };
+  if (fields.get('formatVersion') !== 1) throw new Error('its formatVersion is not 1');
+  const identity: Identity = {
+    formatVersion: 1,
+    nodeId: word('nodeId', /./),
+    clusterId: word('clusterId', /./),
+    incarnation: word('incarnation', /^[0-9a-f]{32}$/),
+    clusterUuid: word('clusterUuid', /^[0-9a-f]*$/),
+  };
+  // Written anew it must give the same text: that checks the checksum, and every bit that no field holds.
   if (encodeIdentity(identity) !== text) throw new Error('it does not match its checksum');
   return identity;
 }
@@ -44,14 +48,20 @@ function decodeIdentity(text: string): Identity {
 /** undefined when there is none. @throws DataDirError 11 when it is damaged. */
 export async function readIdentity(directory: string): Promise<Identity | undefined> {
   const path = join(directory, fileName);
+  let text: string;
   try {
-    return decodeIdentity(await readFile(path, 'utf8'));
+    text = await readFile(path, 'utf8');
   } catch (error) {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
+    throw new DataDirError(11, `${path} cannot be read`, error);
+  }
+  try {
+    return decodeIdentity(text);
+  } catch (error) {
     throw new DataDirError(
       11,
-      `${path} is damaged. Who this node is cannot be guessed: restore that file, or remove the member and join it again ` +
-        'with an empty data-dir',
+      `${path} is damaged, or of a later version. Who this node is cannot be guessed: restore that file, or remove the ` +
+        'member and join it again with an empty data-dir',
       error,
     );
   }

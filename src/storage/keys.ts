@@ -1,6 +1,5 @@
 // The key space of the state store, and the one value that describes all others. Format 1.
 import { crc32 } from 'node:zlib';
-import { z } from 'zod';
 import { logIndex, revision, type LogIndex } from '../lib/ids.ts';
 import type { RegistryMeta } from '../registry/index.ts';
 
@@ -23,18 +22,6 @@ export interface StateMeta {
   readonly meta: RegistryMeta;
 }
 
-const counter = z.int().nonnegative();
-const shape = z.tuple([
-  z.literal(1),
-  counter,
-  counter,
-  z.string(),
-  counter,
-  z.number(),
-  z.string(),
-  z.string(),
-]);
-
 function fieldsOf(state: StateMeta): readonly (string | number)[] {
   const { appliedIndex, appliedTerm, owner, meta } = state;
   return [1, appliedIndex, appliedTerm, owner, meta.revision, meta.registryTimeMs, meta.hash];
@@ -52,20 +39,30 @@ export function encodeMeta(state: StateMeta): Uint8Array {
 
 /** undefined when a bit of it is wrong, or its format is not this one. */
 export function decodeMeta(value: Uint8Array): StateMeta | undefined {
-  let parsed: unknown;
+  let fields: unknown;
   try {
-    parsed = JSON.parse(Buffer.from(value).toString('utf8'));
+    fields = JSON.parse(Buffer.from(value).toString('utf8'));
   } catch {
     return undefined;
   }
-  const fields = shape.safeParse(parsed);
-  if (!fields.success) return undefined;
-  const [, appliedIndex, appliedTerm, owner, revisionNumber, registryTimeMs, hash] = fields.data;
+  if (!Array.isArray(fields)) return undefined;
+  const [, appliedIndex, appliedTerm, owner, revisionNumber, registryTimeMs, hash]: unknown[] =
+    fields;
+  if (!isCounter(appliedIndex) || !isCounter(appliedTerm) || !isCounter(revisionNumber)) {
+    return undefined;
+  }
+  if (typeof registryTimeMs !== 'number') return undefined;
+  if (typeof owner !== 'string' || typeof hash !== 'string') return undefined;
   const state: StateMeta = {
     appliedIndex: logIndex(appliedIndex),
     appliedTerm,
     owner,
     meta: { revision: revision(revisionNumber), registryTimeMs, hash },
   };
+  // Written anew it must give the same bytes: that checks the checksum and the format.
   return Buffer.compare(encodeMeta(state), value) === 0 ? state : undefined;
+}
+
+function isCounter(value: unknown): value is number {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }

@@ -29,6 +29,7 @@ type Database = ClassicLevel<string, Uint8Array>;
 
 // LevelDB hands rows over in blocks of this size; its default of 16 KiB makes a scan several times slower.
 const scanBlockBytes = 1024 * 1024;
+const scanRows = 4096;
 
 /** Opens the state in `directory`, or an empty one if what is there cannot be verified.
  * @throws DiskError when not even an empty one can be made. */
@@ -104,14 +105,20 @@ async function scan(database: Database): Promise<Found> {
   let state: Found['state'];
   let strangeKey = false;
   const records: StoredRecord[] = [];
-  for await (const [key, value] of database.iterator({ highWaterMarkBytes: scanBlockBytes })) {
-    if (key === metaKey) {
-      state = decodeMeta(value) ?? 'damaged';
-      continue;
+  const iterator = database.iterator({ highWaterMarkBytes: scanBlockBytes });
+  try {
+    for (;;) {
+      const rows = await iterator.nextv(scanRows);
+      if (rows.length === 0) break;
+      for (const [key, value] of rows) {
+        const own = registryKey(key);
+        if (key === metaKey) state = decodeMeta(value) ?? 'damaged';
+        else if (own === undefined) strangeKey = true;
+        else records.push({ key: own, value });
+      }
     }
-    const own = registryKey(key);
-    if (own === undefined) strangeKey = true;
-    else records.push({ key: own, value });
+  } finally {
+    await iterator.close();
   }
   return { state, records, strangeKey };
 }

@@ -14,7 +14,7 @@ import {
   type Segment,
 } from './segment.ts';
 import { diskFiles, type WalFiles } from './wal-files.ts';
-import { WriteAheadLog, type WalSettings } from './write-ahead-log.ts';
+import { largestBody, WriteAheadLog, type WalSettings } from './write-ahead-log.ts';
 
 export interface WalOptions {
   /** Bytes of a segment, a multiple of 512. Default 64 MiB; at most 2 GiB. An existing segment keeps its size. */
@@ -52,7 +52,7 @@ export async function openWal(directory: string, options: WalOptions = {}): Prom
     directory,
     owner,
     segmentBytes,
-    maxFrameBytes: options.maxFrameBytes ?? defaultFrameBytes,
+    maxFrameBytes: Math.min(options.maxFrameBytes ?? defaultFrameBytes, largestBody(segmentBytes)),
     files: options.files ?? diskFiles,
     log: options.log,
   };
@@ -127,7 +127,7 @@ async function open(settings: WalSettings, formed: boolean): Promise<WriteAheadL
   );
   const { entries, sequence, previousCrc } = replay;
   return new WriteAheadLog(settings, {
-    image: { hardState: replay.hardState, runs: entries.runs, lastIndex: entries.lastIndex },
+    image: { hardState: replay.hardState, runs: entries.runs.all, lastIndex: entries.lastIndex },
     entries,
     segments,
     file: await files.open(active.path, 'durable'),

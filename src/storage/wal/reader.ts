@@ -5,7 +5,7 @@ import { logIndex, type LogIndex } from '../../lib/ids.ts';
 import type { LogEntry, TermRun } from '../../raft/index.ts';
 import { DamagedLogError, DiskError } from '../errors.ts';
 import { walkBody } from './batch-codec.ts';
-import type { EntryMap, FrameRef } from './entry-map.ts';
+import type { EntryMap, LocatedFrame } from './entry-map.ts';
 import { bodyIsWhole, bodyOf, decodeHeader, sectorBytes, type FrameHeader } from './frame.ts';
 import type { Segment } from './segment.ts';
 import type { WalFiles } from './wal-files.ts';
@@ -19,7 +19,7 @@ export interface ReadSource {
 /** Frames of one segment that are read from disk together. */
 interface Stretch {
   readonly segment: Segment;
-  readonly refs: FrameRef[];
+  readonly refs: LocatedFrame[];
 }
 
 /** One read from disk covers at most this much, or one frame. */
@@ -32,7 +32,7 @@ export async function readEntries(
   to: LogIndex,
   maxBytes: number,
 ): Promise<readonly LogEntry[]> {
-  const wanted = { from, to, runs: source.entries.runsWithin(from, to) };
+  const wanted = { from, to, runs: source.entries.runs.within(from, to) };
   const stretches = stretchesOf(source.entries.locate(from, to, maxBytes), source.segments);
   const found: LogEntry[] = [];
   let bytes = 0;
@@ -46,7 +46,7 @@ export async function readEntries(
   return found;
 }
 
-function stretchesOf(refs: readonly FrameRef[], segments: readonly Segment[]): Stretch[] {
+function stretchesOf(refs: readonly LocatedFrame[], segments: readonly Segment[]): Stretch[] {
   const stretches: Stretch[] = [];
   for (const ref of refs) {
     const last = stretches.at(-1);
@@ -100,8 +100,9 @@ async function readStretch(
       bodyIsWhole(frame, header);
     if (!whole) throw damaged('a frame does not match its checksum');
     const next = logIndex(wanted.from + alreadyFound + entries.length);
+    const end = logIndex(Math.min(wanted.to, ref.lastIndex));
     try {
-      entries.push(...entriesOf(frame, header, next, wanted.to));
+      for (const entry of entriesOf(frame, header, next, end)) entries.push(entry);
     } catch (cause) {
       throw damaged('a frame with a right checksum does not follow the format', cause);
     }

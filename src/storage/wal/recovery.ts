@@ -55,32 +55,47 @@ export type ScanResult =
   | { readonly kind: 'open'; readonly nextSector: number; readonly torn: Extent | undefined };
 
 const windowSectors = 2048;
+const zeroWindow = Buffer.alloc(windowSectors * sectorBytes);
 
 /** Reads a file sector by sector through a window of 1 MiB. */
 class SectorWindow {
   readonly #file: WalFile;
-  #bytes = Buffer.alloc(0);
+  readonly #sectors: number;
+  #memory = Buffer.allocUnsafeSlow(windowSectors * sectorBytes);
   #start = 0;
+  #end = 0;
 
   constructor(file: WalFile) {
     this.#file = file;
+    this.#sectors = file.size / sectorBytes;
   }
 
   /** A view that is good until the next call. The sectors must lie inside the file. */
   async view(sector: number, count: number): Promise<Buffer> {
-    const have = this.#bytes.length / sectorBytes;
-    if (sector < this.#start || sector + count > this.#start + have) {
-      const left = this.#file.size / sectorBytes - sector;
-      const target = Buffer.allocUnsafeSlow(
-        Math.max(count, Math.min(windowSectors, left)) * sectorBytes,
-      );
-      const got = await this.#file.read(target, sector * sectorBytes);
-      assert(got === target.length, 'a file does not shrink while it is read');
-      this.#bytes = target;
+    if (sector < this.#start || sector + count > this.#end) {
+      const want = Math.max(count, Math.min(windowSectors, this.#sectors - sector));
+      const bytes = want * sectorBytes;
+      if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafeSlow(bytes);
+      const got = await this.#file.read(this.#memory.subarray(0, bytes), sector * sectorBytes);
+      assert(got === bytes, 'a file does not shrink while it is read');
       this.#start = sector;
+      this.#end = sector + want;
     }
     const at = (sector - this.#start) * sectorBytes;
-    return this.#bytes.subarray(at, at + count * sectorBytes);
+    return this.#memory.subarray(at, at + count * sectorBytes);
+  }
+
+  /** Calls `visit` with each sector from `from` to the end of the file that is not zero. */
+  async eachWritten(from: number, visit: (sector: Buffer, at: number) => void): Promise<void> {
+    for (let at = from; at < this.#sectors; at += windowSectors) {
+      const count = Math.min(windowSectors, this.#sectors - at);
+      const bytes = await this.view(at, count);
+      if (bytes.equals(zeroWindow.subarray(0, bytes.length))) continue;
+      for (let offset = 0; offset < bytes.length; offset += sectorBytes) {
+        if (isZeroSector(bytes, offset)) continue;
+        visit(bytes.subarray(offset, offset + sectorBytes), at + offset / sectorBytes);
+      }
+    }
   }
 }
 
@@ -122,7 +137,7 @@ export async function scanSegment(
     const frame = await window.view(at, header.sectors);
     if (!bodyIsWhole(frame, header)) {
       const end = at + header.sectors;
-      const torn = hasZeroSector(frame) && (await lastWritten(window, segment, end)) === undefined;
+      const torn = hasZeroSector(frame) && (await firstWritten(window, end)) === undefined;
       if (!torn) throw damaged(at, 'a frame does not match its checksum');
       const from = at === 1 ? 0 : at;
       if (from === 0) replay.previousCrc = crcBefore;
@@ -135,7 +150,7 @@ export async function scanSegment(
     }
     at += header.sectors;
     if (header.type === 'seal') {
-      const behind = await lastWritten(window, segment, at);
+      const behind = await firstWritten(window, at);
       if (behind !== undefined) throw damaged(behind, 'there is data behind the end of a segment');
       return { kind: 'sealed' };
     }
@@ -202,17 +217,13 @@ function hasZeroSector(frame: Buffer): boolean {
   return false;
 }
 
-/** The last sector from `from` on that is not zero. */
-async function lastWritten(
-  window: SectorWindow,
-  segment: Segment,
-  from: number,
-): Promise<number | undefined> {
-  let last: number | undefined;
-  for (let at = from; at < segment.sectors; at++) {
-    if (!isZeroSector(await window.view(at, 1), 0)) last = at;
-  }
-  return last;
+/** The first sector from `from` on that is not zero. */
+async function firstWritten(window: SectorWindow, from: number): Promise<number | undefined> {
+  let first: number | undefined;
+  await window.eachWritten(from, (_, at) => {
+    first ??= at;
+  });
+  return first;
 }
 
 async function endOfLog(
@@ -221,16 +232,14 @@ async function endOfLog(
   nextSector: number,
   sequence: number,
 ): Promise<Extract<ScanResult, { kind: 'open' }>> {
-  let last: number | undefined;
-  for (let at = nextSector; at < segment.sectors; at++) {
-    const sector = await window.view(at, 1);
-    if (isZeroSector(sector, 0)) continue;
+  let end: number | undefined;
+  await window.eachWritten(nextSector, (sector, at) => {
     if (!hasMark(sector, sequence)) {
       const reason = 'there is data behind the end of the log, where nothing can have been written';
       throw new DamagedLogError(segment.path, at * sectorBytes, reason);
     }
-    last = at;
-  }
-  const torn = last === undefined ? undefined : { segment, from: nextSector, to: last + 1 };
+    end = at + 1;
+  });
+  const torn = end === undefined ? undefined : { segment, from: nextSector, to: end };
   return { kind: 'open', nextSector, torn };
 }

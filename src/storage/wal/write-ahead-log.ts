@@ -5,13 +5,14 @@ import { assert, InvariantError, present } from '../../lib/assert.ts';
 import { deferred, type Deferred } from '../../lib/deferred.ts';
 import type { LogIndex } from '../../lib/ids.ts';
 import type { LogImage, LogStore } from '../../node/ports.ts';
-import type { LogEntry, PersistBatch } from '../../raft/index.ts';
+import type { HardState, LogEntry, PersistBatch } from '../../raft/index.ts';
 import { DiskError } from '../errors.ts';
 import { encodePiece, pieceSize, splitBatch, type BatchPiece } from './batch-codec.ts';
 import type { EntryMap } from './entry-map.ts';
 import { bodyRoom, encodeFrame, sectorBytes, sectorsOf, type FrameType } from './frame.ts';
 import { readEntries } from './reader.ts';
 import { encodeSegmentHeader, prepareSegment, segmentPath, type Segment } from './segment.ts';
+import { TermRuns } from './term-runs.ts';
 import type { WalFile, WalFiles } from './wal-files.ts';
 
 /** Counters since open. */
@@ -50,6 +51,13 @@ export interface WriterStart {
   readonly spareReady: boolean;
 }
 
+/** The next segment, ready or being zeroed. */
+interface Spare {
+  settled: boolean;
+  /** Resolves, with the error if there was one. */
+  readonly failure: Promise<Error | undefined>;
+}
+
 interface Queued {
   readonly piece: BatchPiece;
   readonly bytes: number;
@@ -58,6 +66,11 @@ interface Queued {
 }
 
 const maxBatchesPerFrame = 0xffff;
+
+/** The most one frame can hold: a segment's first sector is its header, and its last one is kept for the seal. */
+export function largestBody(segmentBytes: number): number {
+  return bodyRoom(segmentBytes / sectorBytes - 2);
+}
 
 /** A LogStore on segments. Queues what raft hands it; raft's own limits on uncommitted bytes bound the queue. */
 export class WriteAheadLog implements LogStore {
@@ -70,13 +83,13 @@ export class WriteAheadLog implements LogStore {
   #sequence: number;
   #previousCrc: number;
   #queue: Queued[] = [];
-  /** Last index once everything queued is written. */
-  #plannedLast: number;
+  /** The log once everything queued is written: what the next batch is checked against. */
+  readonly #planned: TermRuns;
+  #plannedState: HardState;
   #writing: Promise<void> | undefined;
   #body = Buffer.allocUnsafeSlow(64 * 1024);
   #frames = Buffer.allocUnsafeSlow(64 * 1024);
-  #spare: Promise<Error | undefined>;
-  #spareSettled = false;
+  #spare: Spare | undefined;
   #closed = false;
   /** Stops the preparation of a segment that will not be needed any more. */
   #cancelled = false;
@@ -93,9 +106,9 @@ export class WriteAheadLog implements LogStore {
     this.#nextSector = start.nextSector;
     this.#sequence = start.sequence;
     this.#previousCrc = start.previousCrc;
-    this.#plannedLast = start.image.lastIndex;
-    this.#spareSettled = start.spareReady;
-    this.#spare = start.spareReady ? Promise.resolve(undefined) : this.#prepareSpare();
+    this.#planned = new TermRuns(start.image.runs, start.image.lastIndex);
+    this.#plannedState = start.image.hardState;
+    if (start.spareReady) this.#spare = { failure: Promise.resolve(undefined), settled: true };
   }
 
   append(batch: PersistBatch): Promise<void> {
@@ -129,7 +142,7 @@ export class WriteAheadLog implements LogStore {
     this.#closed = true;
     await this.#writing;
     this.#cancelled = true;
-    await this.#spare;
+    await this.#spare?.failure;
     await this.#file.close();
   }
 
@@ -138,23 +151,29 @@ export class WriteAheadLog implements LogStore {
   }
 
   #enqueue(batch: PersistBatch): void {
-    const { truncateAfter, entries } = batch;
-    if (truncateAfter !== undefined) {
-      assert(truncateAfter <= this.#plannedLast, 'a truncation cuts inside the log');
-      this.#plannedLast = truncateAfter;
-    }
-    for (const entry of entries) {
-      assert(entry.index === this.#plannedLast + 1, 'entries follow each other without a gap');
-      this.#plannedLast = entry.index;
-    }
-    const pieces = splitBatch(batch, this.#settings.maxFrameBytes);
-    const most = bodyRoom(this.#settings.segmentBytes / sectorBytes - 2);
+    this.#check(batch);
+    const { segmentBytes, maxFrameBytes } = this.#settings;
+    const pieces = splitBatch(batch, maxFrameBytes);
     pieces.forEach((piece, at) => {
       const bytes = pieceSize(piece);
-      assert(bytes <= most, `an entry fits into a segment: ${bytes} bytes, limit ${most}`);
+      const limit = largestBody(segmentBytes);
+      assert(bytes <= limit, `an entry fits into a segment: ${bytes} bytes, limit ${limit}`);
       const done = at === pieces.length - 1 ? deferred<void>() : undefined;
       this.#queue.push({ piece, bytes, done });
     });
+  }
+
+  // Before it is written, not after: a log that breaks these would be refused at the next open.
+  #check({ hardState, truncateAfter, entries }: PersistBatch): void {
+    const before = this.#plannedState;
+    assert(hardState.term >= before.term, 'the term never falls');
+    if (truncateAfter !== undefined) {
+      assert(truncateAfter >= before.commitIndex, 'what is committed is never cut');
+      this.#planned.truncate(truncateAfter);
+    }
+    for (const entry of entries) this.#planned.append(entry.index, entry.term);
+    assert(hardState.commitIndex <= this.#planned.lastIndex, 'what is committed is in the log');
+    this.#plannedState = hardState;
   }
 
   /** The writer loop. Starts in a later microtask, so that the appends of one turn form one group. */
@@ -182,6 +201,8 @@ export class WriteAheadLog implements LogStore {
       if (this.#nextSector + sectors + 1 > this.#active.sectors) await this.#roll();
       const sector = await this.#writeFrame('batches', group.length, this.#body.subarray(0, end));
       this.#record(group, sector, sectors);
+      // From the middle of a segment on, there is time to zero the next one before it is needed.
+      if (this.#nextSector * 2 > this.#active.sectors) this.#spare ??= this.#prepareSpare();
     } catch (error) {
       const failure =
         error instanceof InvariantError ? error : new DiskError('Writing the log', error);
@@ -251,8 +272,9 @@ export class WriteAheadLog implements LogStore {
 
   /** Seals the segment and goes on in the next one. The seal says that a next one exists, so its loss would be noticed. */
   async #roll(): Promise<void> {
-    if (!this.#spareSettled) this.#stats.stalls++;
-    const failure = await this.#spare;
+    const spare = (this.#spare ??= this.#prepareSpare());
+    if (!spare.settled) this.#stats.stalls++;
+    const failure = await spare.failure;
     if (failure !== undefined) throw failure;
     await this.#writeFrame('seal', 0, Buffer.alloc(0));
     const before = this.#active;
@@ -262,31 +284,31 @@ export class WriteAheadLog implements LogStore {
       baseSector: before.baseSector + before.sectors,
       sectors: this.#settings.segmentBytes / sectorBytes,
     };
-    await this.#file.close();
+    const sealed = this.#file;
     this.#file = await this.#settings.files.open(next.path, 'durable');
     this.#segments.push(next);
     this.#nextSector = 0;
-    this.#spare = this.#prepareSpare();
+    this.#spare = undefined;
+    await sealed.close();
   }
 
-  /** Resolves with the error, if any: a spare that cannot be made is fatal only when it is needed. */
-  async #prepareSpare(): Promise<Error | undefined> {
-    this.#spareSettled = false;
+  /** Begins to zero the next segment. That it fails is fatal only once it is needed. */
+  #prepareSpare(): Spare {
     const { files, directory, segmentBytes: bytes, log } = this.#settings;
-    try {
-      await prepareSegment(
-        files,
-        directory,
-        { id: this.#active.id + 1, bytes },
-        () => this.#cancelled,
-      );
-      return undefined;
-    } catch (error) {
-      log?.error({ err: error }, 'the next log segment cannot be prepared');
-      return error instanceof Error ? error : new Error(String(error));
-    } finally {
-      this.#spareSettled = true;
-    }
+    const next = { id: this.#active.id + 1, bytes };
+    const spare: Spare = {
+      settled: false,
+      failure: prepareSegment(files, directory, next, () => this.#cancelled)
+        .then(
+          () => undefined,
+          (error: unknown) => {
+            log?.error({ err: error }, 'the next log segment cannot be prepared');
+            return error instanceof Error ? error : new Error(String(error));
+          },
+        )
+        .finally(() => (spare.settled = true)),
+    };
+    return spare;
   }
 
   get #active(): Segment {

@@ -1,0 +1,116 @@
+// A LogStore in memory, for tests of the node and for the simulator. It passes the port's conformance suite.
+import { assert } from '../../src/lib/assert.ts';
+import { deferred, type Deferred } from '../../src/lib/deferred.ts';
+import { logIndex, term } from '../../src/lib/ids.ts';
+import type { LogIndex } from '../../src/lib/ids.ts';
+import type { LogImage, LogStore } from '../../src/node/ports.ts';
+import type { HardState, LogEntry, PersistBatch, TermRun } from '../../src/raft/index.ts';
+
+/** What outlives the process. */
+export interface MemoryLog {
+  hardState: HardState;
+  readonly entries: LogEntry[];
+}
+
+export function emptyMemoryLog(): MemoryLog {
+  return {
+    hardState: { term: term(0), votedFor: undefined, commitIndex: logIndex(0) },
+    entries: [],
+  };
+}
+
+export interface MemoryLogOptions {
+  /** Called for each batch; it becomes durable when this resolves, or never if it rejects. Default: in a microtask. */
+  readonly beforeDurable?: (batch: PersistBatch) => Promise<void>;
+}
+
+interface Queued {
+  readonly batch: PersistBatch;
+  readonly done: Deferred<void>;
+}
+
+/** One per process life: after a crash open another one over the same MemoryLog, and stop using this one. */
+export class MemoryLogStore implements LogStore {
+  readonly image: LogImage;
+  readonly #log: MemoryLog;
+  readonly #beforeDurable: (batch: PersistBatch) => Promise<void>;
+  readonly #queue: Queued[] = [];
+  #running: Promise<void> | undefined;
+  #ended: Error | undefined;
+
+  constructor(log: MemoryLog = emptyMemoryLog(), options: MemoryLogOptions = {}) {
+    this.#log = log;
+    this.#beforeDurable = options.beforeDurable ?? (() => Promise.resolve());
+    this.image = {
+      hardState: log.hardState,
+      runs: runsOf(log.entries),
+      lastIndex: logIndex(log.entries.length),
+    };
+  }
+
+  append(batch: PersistBatch): Promise<void> {
+    if (this.#ended !== undefined) return Promise.reject(this.#ended);
+    const done = deferred<void>();
+    this.#queue.push({ batch, done });
+    this.#running ??= this.#run();
+    return done.promise;
+  }
+
+  async read(from: LogIndex, to: LogIndex, maxBytes: number): Promise<readonly LogEntry[]> {
+    const { entries } = this.#log;
+    assert(from >= 1 && from <= to && to <= entries.length, 'the range is in the log');
+    const found: LogEntry[] = [];
+    let bytes = 0;
+    for (const entry of entries.slice(from - 1, to)) {
+      bytes += entry.payload.length;
+      if (found.length > 0 && bytes > maxBytes) break;
+      found.push({ ...entry, payload: entry.payload.slice() });
+    }
+    return found;
+  }
+
+  async close(): Promise<void> {
+    this.#ended ??= new Error('the log is closed');
+    await this.#running;
+  }
+
+  /** The process dies: what is not durable never will be, and nobody is told. */
+  crash(): void {
+    this.#ended = new Error('the process died');
+    this.#queue.length = 0;
+  }
+
+  async #run(): Promise<void> {
+    for (let next = this.#queue[0]; next !== undefined; next = this.#queue[0]) {
+      try {
+        await this.#beforeDurable(next.batch);
+        if (this.#queue[0] !== next) break;
+        this.#apply(next.batch);
+        this.#queue.shift();
+        next.done.resolve();
+      } catch (error) {
+        this.#ended = error instanceof Error ? error : new Error(String(error));
+        for (const queued of this.#queue.splice(0)) queued.done.reject(this.#ended);
+      }
+    }
+    this.#running = undefined;
+  }
+
+  #apply({ hardState, truncateAfter, entries }: PersistBatch): void {
+    if (truncateAfter !== undefined) {
+      assert(truncateAfter <= this.#log.entries.length, 'a truncation cuts inside the log');
+      this.#log.entries.length = truncateAfter;
+    }
+    for (const entry of entries) {
+      assert(entry.index === this.#log.entries.length + 1, 'entries follow each other');
+      this.#log.entries.push({ ...entry, payload: entry.payload.slice() });
+    }
+    this.#log.hardState = hardState;
+  }
+}
+
+export function runsOf(entries: readonly LogEntry[]): readonly TermRun[] {
+  return entries
+    .filter((entry, at) => entry.term !== entries[at - 1]?.term)
+    .map((entry) => ({ firstIndex: entry.index, term: entry.term }));
+}
