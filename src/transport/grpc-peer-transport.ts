@@ -100,7 +100,7 @@ class GrpcPeerTransport implements PeerTransport {
     const { context, server } = this.#running;
     const links = [...this.#links.values()];
     await Promise.race([
-      Promise.all(links.map((link) => link.drained())),
+      Promise.all(links.map((link) => link.finish())),
       new Promise<void>((resolve) => {
         context.clock.after(context.limits.stopFlushMs, resolve);
       }),

@@ -22,7 +22,8 @@ export class OutboundStream {
   readonly #events: OutboundStreamEvents;
   #unflushedWrites = 0;
   #closed = false;
-  #onIdle: (() => void) | undefined;
+  /** Set once the stream is to end. */
+  #onFinished: (() => void) | undefined;
 
   /** Begins to connect and writes `hello` as soon as that is done. `address`: host:port. */
   constructor(
@@ -47,7 +48,7 @@ export class OutboundStream {
     const { path, requestSerialize, responseDeserialize } = exchange;
     this.#call = this.#client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
     this.#call.on('data', (message: Buffer) => {
-      if (!this.#closed) this.#events.onMessage(message);
+      if (!this.#closed && this.#onFinished === undefined) this.#events.onMessage(message);
     });
     this.#call.on('error', (error: ServiceError) => this.#end(error.code, error.details));
     this.#call.on('end', () => this.#end(0, 'the peer ended the stream'));
@@ -56,16 +57,19 @@ export class OutboundStream {
 
   /** False when the queue is full; then nothing was queued. */
   send(messages: readonly Buffer[]): boolean {
-    if (this.#closed || !this.#queue.offer(messages)) return false;
+    if (this.#closed || this.#onFinished !== undefined) return false;
+    if (!this.#queue.offer(messages)) return false;
     this.#flush();
     return true;
   }
 
-  /** Resolves once everything queued was handed to the operating system, or the stream is closed. */
-  drained(): Promise<void> {
-    if (this.#closed || this.#queue.idle) return Promise.resolve();
+  /** Sends what is queued, then ends the stream. Resolves when the listener has ended its side too, which it does after
+   * it has read everything, or when the stream is lost. No event is told any more. */
+  finish(): Promise<void> {
+    if (this.#closed) return Promise.resolve();
     return new Promise((resolve) => {
-      this.#onIdle = resolve;
+      this.#onFinished = resolve;
+      this.#flush();
     });
   }
 
@@ -73,29 +77,28 @@ export class OutboundStream {
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
-    this.#onIdle?.();
     this.#call.cancel();
     this.#client.close();
+    this.#onFinished?.();
   }
 
   #flush(): void {
     while (this.#unflushedWrites < MAX_UNFLUSHED_WRITES) {
       const message = this.#queue.take();
-      if (message === undefined) return;
+      if (message === undefined) break;
       this.#unflushedWrites += 1;
       this.#call.write(message.bytes, () => {
         this.#unflushedWrites -= 1;
         this.#queue.flushed(message);
-        if (this.#closed) return;
-        this.#flush();
-        if (this.#queue.idle) this.#onIdle?.();
+        if (!this.#closed) this.#flush();
       });
     }
+    if (this.#queue.idle && this.#onFinished !== undefined) this.#call.end();
   }
 
   #end(code: number, details: string): void {
     if (this.#closed) return;
     this.close();
-    this.#events.onEnd(code, details);
+    if (this.#onFinished === undefined) this.#events.onEnd(code, details);
   }
 }

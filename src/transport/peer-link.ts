@@ -24,6 +24,7 @@ export interface TransportContext {
 type LinkState =
   | { readonly kind: 'dialling'; readonly stream: OutboundStream; readonly cancel: () => void }
   | { readonly kind: 'connected'; readonly stream: OutboundStream; readonly sinceMs: number }
+  | { readonly kind: 'finishing'; readonly stream: OutboundStream }
   | { readonly kind: 'waiting'; readonly cancel: () => void }
   | { readonly kind: 'closed' };
 
@@ -60,9 +61,15 @@ export class PeerLink {
     this.#state = this.#dial();
   }
 
-  /** Resolves once what was queued is on its way. */
-  drained(): Promise<void> {
-    return this.#state.kind === 'connected' ? this.#state.stream.drained() : Promise.resolve();
+  /** Ends the link, after the peer has read what is queued; close() cuts that short. */
+  async finish(): Promise<void> {
+    if (this.#state.kind !== 'connected') {
+      this.close();
+      return;
+    }
+    const { stream } = this.#state;
+    this.#state = { kind: 'finishing', stream };
+    await stream.finish();
   }
 
   /** Ends the link for good. Returns true when that ended an open stream. */
@@ -77,6 +84,9 @@ export class PeerLink {
       case 'connected':
         state.stream.close();
         return true;
+      case 'finishing':
+        state.stream.close();
+        return false;
       case 'waiting':
         state.cancel();
         return false;

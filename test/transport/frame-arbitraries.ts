@@ -1,5 +1,5 @@
 // Random peer frames, for round trips and for mutation.
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { logIndex, nodeId, revision, term } from '../../src/lib/ids.ts';
 import type { ErrorCode } from '../../src/lib/registry-error.ts';
 import type { MemberIdentity, PeerFrame } from '../../src/node/peer-protocol.ts';

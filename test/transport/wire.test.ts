@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { loadSync } from '@grpc/proto-loader';
-import fc from 'fast-check';
+import * as fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/lib/assert.ts';
@@ -55,6 +55,19 @@ function messageOf(value: unknown, options = {}): Buffer {
   const length = [(packed.length & 0x7f) | 0x80, (packed.length >>> 7) & 0x7f];
   return Buffer.concat([Buffer.from([0x0a, ...length]), packed]);
 }
+
+const append = (...entries: unknown[]): unknown => [2, [0, [4, 8, 3, 40, 7, entries, 39]]];
+
+/** False when the bytes are refused; anything but a WireError is thrown on. */
+const decodes = (bytes: Uint8Array): boolean => {
+  try {
+    decodeMessage(bytes);
+    return true;
+  } catch (error) {
+    if (error instanceof WireError) return false;
+    throw error;
+  }
+};
 
 describe('the wire format', () => {
   test('has not changed: golden vectors', () => {
@@ -160,7 +173,6 @@ describe('the wire format', () => {
 
 describe('garbled bytes', () => {
   const entry = [41, 7, 2, Buffer.from('x')];
-  const append = (...entries: unknown[]): unknown => [2, [0, [4, 8, 3, 40, 7, entries, 39]]];
   let deep: unknown = [];
   for (let level = 0; level < 40; level++) deep = [deep];
 
@@ -199,16 +211,6 @@ describe('garbled bytes', () => {
   test('accepts the entry that the refused ones are made from', () => {
     expect(decodeMessage(messageOf(append(entry)))).toHaveLength(1);
   });
-
-  const decodes = (bytes: Uint8Array): boolean => {
-    try {
-      decodeMessage(bytes);
-      return true;
-    } catch (error) {
-      if (error instanceof WireError) return false;
-      throw error;
-    }
-  };
 
   test('give frames or a WireError after any mutation of a good message', () => {
     const edit = fc.tuple(
