@@ -44,7 +44,9 @@ export function firstId(seed: number): number {
 export function assembleParts(host: AssemblyHost): NodeParts {
   const { options, engine } = host;
   const { clock, log, limits, transport, stateStore } = options;
-  const registry = createRegistry(limits, stateStore.image);
+  // An empty store has nothing to load, and need not know the hash of nothing.
+  const { image } = stateStore;
+  const registry = createRegistry(limits, image.appliedIndex > 0 ? image : undefined);
   const wake = (): void => engine()?.wake();
   const outbox = createOutbox({ transport, lost: host.framesLost, wake });
   let lastToken = 0;

@@ -34,7 +34,7 @@ export class StateFlusher {
 
   constructor(host: StateFlusherHost) {
     this.#host = host;
-    this.#flushedIndex = host.applied().index;
+    this.#flushedIndex = host.stateStore.image.appliedIndex;
   }
 
   /** The state on disk holds everything up to here. */

@@ -1,0 +1,293 @@
+// A cluster in one process on fake time: real nodes, with memory for disks and network. Nodes can be killed, stopped
+// for a while, cut off, wiped and started again on what their disks hold.
+import { pino } from 'pino';
+import { present } from '../../src/lib/assert.ts';
+import { type NodeId, nodeId, revision, type Revision } from '../../src/lib/ids.ts';
+import { RegistryError } from '../../src/lib/registry-error.ts';
+import { createNode } from '../../src/node/node.ts';
+
+import type { NodeLimits, ReadOptions, RegistryNode } from '../../src/node/registry-node.ts';
+import { type ApplyResult, type CommandBody, encodeBody } from '../../src/registry/index.ts';
+import { FakeClock, PausableClock } from './fake-clock.ts';
+import {
+  emptyMemoryLog,
+  type MemoryLog,
+  type MemoryLogOptions,
+  MemoryLogStore,
+} from './memory-log-store.ts';
+import {
+  emptyMemoryState,
+  type MemoryState,
+  type MemoryStateOptions,
+  MemoryStateStore,
+} from './memory-state-store.ts';
+import { MemoryNetwork, type MemoryTransport } from './memory-transport.ts';
+
+export interface MemoryClusterOptions {
+  /** Default n1, n2, n3. */
+  readonly ids?: readonly string[];
+  /** Which of them to start; default all. */
+  readonly started?: readonly string[];
+  readonly limits?: Partial<NodeLimits>;
+  readonly seed?: number;
+  readonly log?: (id: string) => MemoryLogOptions;
+  readonly state?: (id: string) => MemoryStateOptions;
+}
+
+/** What a data-dir keeps. */
+interface Disk {
+  readonly log: MemoryLog;
+  readonly state: MemoryState;
+  readonly incarnation: string;
+  formed: string | undefined;
+}
+
+export interface Running {
+  readonly id: NodeId;
+  readonly node: RegistryNode;
+  readonly clock: PausableClock;
+  readonly transport: MemoryTransport;
+  readonly logStore: MemoryLogStore;
+  readonly stateStore: MemoryStateStore;
+}
+
+const LIMITS: NodeLimits = {
+  maxInstances: 100_000,
+  maxRememberedAnswers: 10_000,
+  rememberAnswersMs: 600_000,
+  ringChanges: 10_000,
+  maxWatches: 100,
+  maxPendingWrites: 1000,
+};
+
+export class MemoryCluster {
+  readonly clock = new FakeClock();
+  readonly network = new MemoryNetwork({ clock: this.clock });
+  readonly fatals: { readonly id: string; readonly code: number; readonly reason: string }[] = [];
+  readonly #options: MemoryClusterOptions;
+  readonly #ids: readonly NodeId[];
+  readonly #disks = new Map<string, Disk>();
+  readonly #running = new Map<string, Running>();
+  #lives = 0;
+
+  private constructor(options: MemoryClusterOptions) {
+    this.#options = options;
+    this.#ids = (options.ids ?? ['n1', 'n2', 'n3']).map(nodeId);
+  }
+
+  /** Starts the nodes; `elected` waits until every one of them knows a leader and is caught up. */
+  static async start(options: MemoryClusterOptions = {}): Promise<MemoryCluster> {
+    const cluster = new MemoryCluster(options);
+    for (const id of options.started ?? cluster.#ids) await cluster.startNode(id);
+    return cluster;
+  }
+
+  static async elected(options: MemoryClusterOptions = {}): Promise<MemoryCluster> {
+    const cluster = await MemoryCluster.start(options);
+    await cluster.settled();
+    return cluster;
+  }
+
+  async startNode(id: string): Promise<RegistryNode> {
+    const disk = this.disk(id);
+    const clock = new PausableClock(this.clock);
+    const name = nodeId(id);
+    const transport = this.network.transport(name, clock);
+    const logStore = new MemoryLogStore(disk.log, this.#options.log?.(id));
+    const stateStore = new MemoryStateStore(disk.state, this.#options.state?.(id));
+    const { incarnation } = disk;
+    const node = await createNode({
+      self: {
+        nodeId: name,
+        incarnation,
+        peerAddress: transport.address,
+        clientAddress: `client:${id}`,
+      },
+      clusterId: 'test',
+      softwareVersion: '0.0.0',
+      initialMembers: this.#ids.map((member) => ({
+        nodeId: member,
+        peerAddress: `memory:${member}`,
+      })),
+      logStore,
+      stateStore,
+      transport,
+      async markFormed(uuid) {
+        disk.formed = uuid;
+      },
+      clock,
+      log: pino({ level: process.env['TEST_LOG'] ?? 'silent', name: id }),
+      fatal: (code, reason) => this.fatals.push({ id, code, reason }),
+      seed: (this.#options.seed ?? 1) * 1000 + ++this.#lives,
+      heartbeatMs: 50,
+      electionMs: 300,
+      limits: { ...LIMITS, ...this.#options.limits },
+    });
+    this.#running.set(id, { id: name, node, clock, transport, logStore, stateStore });
+    return node;
+  }
+
+  disk(id: string): Disk {
+    let disk = this.#disks.get(id);
+    if (disk === undefined) {
+      const incarnation = `${id}-life-${++this.#lives}`.padEnd(32, '0');
+      disk = { log: emptyMemoryLog(), state: emptyMemoryState(), incarnation, formed: undefined };
+      this.#disks.set(id, disk);
+    }
+    return disk;
+  }
+
+  running(id: string): Running {
+    return present(this.#running.get(id), `${id} runs`);
+  }
+
+  node(id: string): RegistryNode {
+    return this.running(id).node;
+  }
+
+  get ids(): readonly string[] {
+    return [...this.#running.keys()];
+  }
+
+  /** kill -9: nothing it had in hand goes anywhere. */
+  async crash(id: string): Promise<void> {
+    const { clock, transport, logStore, stateStore } = this.running(id);
+    this.#running.delete(id);
+    clock.pause();
+    logStore.crash();
+    void stateStore.close();
+    await transport.stop();
+  }
+
+  /** The node's disk is replaced by an empty one. */
+  wipe(id: string): void {
+    this.#disks.delete(id);
+  }
+
+  /** The one node that leads and has applied its own no-op, as all running nodes see it. */
+  leader(): string | undefined {
+    const leaders = this.ids.filter((id) => this.node(id).status().role === 'leader');
+    const [only] = leaders;
+    return leaders.length === 1 ? only : undefined;
+  }
+
+  followers(): readonly string[] {
+    return this.ids.filter((id) => id !== this.leader());
+  }
+
+  /** Every running node knows the same leader and has caught up. */
+  async settled(limitMs = 20_000): Promise<void> {
+    const well = (): boolean => {
+      const leader = this.leader();
+      return (
+        leader !== undefined &&
+        this.ids.every((id) => {
+          const { leaderId, caughtUp } = this.node(id).status();
+          return leaderId === leader && caughtUp;
+        })
+      );
+    };
+    await this.clock.until(well, 'one leader known to all', limitMs, () => this.picture());
+  }
+
+  picture(): string {
+    return JSON.stringify({
+      nodes: this.ids.map((id) => ({ id, ...this.node(id).status(), members: undefined })),
+      fatals: this.fatals,
+    });
+  }
+
+  /** Runs time until the promise settles. */
+  async finish<T>(promise: Promise<T>, limitMs = 20_000): Promise<T> {
+    const outcome = await this.outcome(promise, limitMs);
+    if ('error' in outcome) throw outcome.error;
+    return outcome.value;
+  }
+
+  /** The value, or the RegistryError, and after how many milliseconds. */
+  async outcome<T>(
+    promise: Promise<T>,
+    limitMs = 20_000,
+  ): Promise<
+    | { readonly value: T; readonly afterMs: number }
+    | { readonly error: RegistryError; readonly afterMs: number }
+  > {
+    const startMs = this.clock.now();
+    const box: { result?: { value: T } | { error: RegistryError } } = {};
+    promise.then(
+      (value) => {
+        box.result = { value };
+      },
+      (error: unknown) => {
+        if (!(error instanceof RegistryError)) throw error;
+        box.result = { error };
+      },
+    );
+    await this.clock.until(
+      () => box.result !== undefined,
+      'an outcome',
+      limitMs,
+      () => this.picture(),
+    );
+    return { ...present(box.result, 'it is settled'), afterMs: this.clock.now() - startMs };
+  }
+
+  write(at: string, body: CommandBody, requestId = ''): Promise<ApplyResult> {
+    return this.node(at).write(body, { requestId, actor: '' });
+  }
+
+  /** Registers and waits; throws what write throws. */
+  async register(at: string, instanceId: string, more: RegisterOptions = {}): Promise<ApplyResult> {
+    return this.finish(this.write(at, registration(instanceId, more), more.requestId));
+  }
+
+  async read(at: string, options: Partial<ReadOptions> = {}): Promise<number> {
+    const { ageMs } = await this.finish(this.node(at).read({ ...LINEARIZABLE, ...options }));
+    return ageMs;
+  }
+
+  async stop(): Promise<void> {
+    const stopping = [...this.#running.values()].map(({ node }) => node.stop({ graceMs: 0 }));
+    await this.finish(Promise.all(stopping));
+  }
+}
+
+export const LINEARIZABLE: ReadOptions = {
+  consistency: 'linearizable',
+  minRevision: revision(0),
+  maxStalenessMs: 1000,
+};
+
+export interface RegisterOptions {
+  readonly service?: string;
+  readonly port?: number;
+  readonly ttlMs?: number;
+  readonly requestId?: string;
+  readonly ifGeneration?: Revision;
+}
+
+/** A valid registration. */
+export function registration(instanceId: string, more: RegisterOptions = {}): CommandBody {
+  const ttlMs = more.ttlMs ?? 30_000;
+  const serviceName = more.service ?? 'payments';
+  const body = encodeBody({
+    namespace: 'default',
+    serviceName,
+    instanceId,
+    host: '10.0.0.1',
+    port: more.port ?? 8080,
+    metadata: new Map(),
+    tags: [],
+    version: '',
+    region: '',
+    zone: '',
+    weight: 100,
+    ports: new Map(),
+    ttlMs,
+  });
+  return {
+    kind: 'register',
+    item: { namespace: 'default', serviceName, instanceId, lifecycle: 'serving', ttlMs, body },
+    ifGeneration: more.ifGeneration ?? revision(0),
+  };
+}
