@@ -21,7 +21,7 @@ const LARGEST_CLUSTER = 7;
 function integer(min: number, max: number) {
   const range = `must be a whole number, ${min} to ${max}`;
   return z
-    .union([z.number(), z.string().regex(/^\d{1,15}$/)], { error: range })
+    .union([z.number(), z.string().regex(/^\d{1,15}$/, { error: range })], { error: range })
     .transform(Number)
     .refine((value) => Number.isInteger(value) && value >= min && value <= max, { error: range });
 }
@@ -174,7 +174,7 @@ export const configSchema = z.strictObject({
     'all members, this node too; required while the data-dir is empty. The cluster forms once all are reached',
   ),
   join: note(
-    notYet('', '--join is').optional(),
+    notYet('', 'joining a running cluster is').optional(),
     'ADDRS',
     'host:port,…',
     'unset',

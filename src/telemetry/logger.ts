@@ -16,7 +16,7 @@ export interface LoggerOptions {
 export interface ProcessLogger {
   readonly log: Logger;
   /** Writes out what is buffered before it returns; call it before the process ends. Never throws. */
-  flush(): void;
+  readonly flush: () => void;
 }
 
 /** Bytes that may wait for a reader that does not keep up; beyond, lines are dropped rather than memory filled. */

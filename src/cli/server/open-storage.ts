@@ -1,0 +1,38 @@
+// The disk's part of a node: data-dir with its lock and identity, write-ahead log, state store.
+import { type NodeConfig, requireInitialMembers } from '../../config/load-config.ts';
+import type { LogStore, StateStore } from '../../node/ports.ts';
+import { hashOfImage } from '../../registry/index.ts';
+import { type DataDir, openDataDir } from '../../storage/data-dir.ts';
+import { openStateStore } from '../../storage/state-store.ts';
+import { openWal } from '../../storage/wal/open-wal.ts';
+import { componentLogger, type Logger } from '../../telemetry/logger.ts';
+
+export interface Storage {
+  readonly dataDir: DataDir;
+  readonly logStore: LogStore;
+  readonly stateStore: StateStore;
+  /** Lets go of the data-dir; the node closes the stores when it stops. */
+  release(): Promise<void>;
+}
+
+/** Throws ConfigError (exit 2), or an error of storage that carries its exit code: 10, 11 or 14. */
+export async function openStorage(config: NodeConfig, log: Logger): Promise<Storage> {
+  const { nodeId, clusterId } = config;
+  const dataDir = await openDataDir(config.dataDir, { nodeId, clusterId });
+  const owner = dataDir.identity.incarnation;
+  const formed = dataDir.identity.clusterUuid !== '';
+  try {
+    if (!formed) requireInitialMembers(config);
+    const storageLog = componentLogger(log, 'storage');
+    const logStore = await openWal(dataDir.walPath, { owner, formed, log: storageLog });
+    const stateStore = await openStateStore(dataDir.statePath, {
+      hashOfImage,
+      owner,
+      log: storageLog,
+    });
+    return { dataDir, logStore, stateStore, release: () => dataDir.release() };
+  } catch (error) {
+    await dataDir.release();
+    throw error;
+  }
+}
