@@ -139,6 +139,7 @@ export function hearsLeader(state: RaftState): boolean {
 
 /** The peer's process is gone. If it led, stickiness towards it ends and a campaign follows after a short random delay. */
 export function losePeer(state: RaftState, peer: NodeId): void {
+  if (!state.peers.includes(peer)) return;
   state.gone.add(peer);
   const role = state.role;
   if (role.kind === 'candidate') countVotes(state, role);

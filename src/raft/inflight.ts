@@ -24,7 +24,8 @@ export function createInflight(maxMessages: number, maxBytes: number): Inflight 
   };
 }
 
-/** True when no further message may be sent. One message larger than the byte limit is let through an empty window. */
+/** True when no further message may be sent. The sender cuts a message to what is left of the window but sends at least
+ * one entry, so `bytes` exceeds the limit by less than one entry. */
 export function isFull(inflight: Inflight): boolean {
   return inflight.count === inflight.lastIndexes.length || inflight.bytes >= inflight.maxBytes;
 }

@@ -22,6 +22,8 @@ export function becomeLeader(state: RaftState): void {
     heartbeatElapsedTicks: 0,
     windowTicks: 0,
     contactInDoubt: false,
+    stalledSequence: 0,
+    stalledTicks: 0,
     committedInTerm: false,
     uncommittedBytes: bytesAfter(log, state.commitIndex),
   };
@@ -37,6 +39,7 @@ export function tickLeader(state: RaftState, leader: Leader): void {
     if (progress.inflight.count > 0) progress.flow.stalledTicks += 1;
     else progress.flow.stalledTicks = 0;
   }
+  if (!holdsDisk(state, leader)) return;
   leader.windowTicks += 1;
   if (leader.windowTicks >= state.config.electionTicks && !holdsQuorum(state, leader)) return;
   leader.heartbeatElapsedTicks += 1;
@@ -45,6 +48,24 @@ export function tickLeader(state: RaftState, leader: Leader): void {
   for (const { flow } of leader.progress)
     if (flow.kind === 'probe') flow.heartbeatSinceAsked = true;
   broadcastHeartbeat(state, leader);
+}
+
+const DISK_PATIENCE_ELECTIONS = 10;
+
+/** A leader whose disk has stopped would keep its office by heartbeats alone while its own log falls behind and every
+ * slow moment of one follower stops all commits. It steps down when one batch has not become durable for ten election
+ * timeouts; a disk that is merely slow deposes nobody. */
+function holdsDisk(state: RaftState, leader: Leader): boolean {
+  const sequence = state.outstanding[0]?.sequence ?? 0;
+  if (sequence === 0 || sequence !== leader.stalledSequence || state.peers.length === 0) {
+    leader.stalledSequence = sequence;
+    leader.stalledTicks = 0;
+    return true;
+  }
+  leader.stalledTicks += 1;
+  if (leader.stalledTicks < DISK_PATIENCE_ELECTIONS * state.config.electionTicks) return true;
+  becomeFollower(state, state.term, undefined, 'its disk has stopped persisting');
+  return false;
 }
 
 /** Ends the check-quorum window: steps down unless a majority answered in it. */

@@ -66,6 +66,7 @@ export function completePersist(
 
 /** Drops every entry after `after`, and with them what batches under way could have vouched for. */
 export function dropSuffix(state: RaftState, after: LogIndex): void {
+  assert(state.role.kind === 'follower', 'only a follower drops entries');
   truncateLog(state.log, after);
   for (const batch of state.outstanding) if (batch.stableTo > after) batch.stableTo = after;
   state.outbox.events.push({ kind: 'truncated', after, term: state.term });

@@ -5,7 +5,7 @@ import type { Token } from './input.ts';
 import type { ReadIndexRequest, ReadIndexResponse } from './messages.ts';
 import { sendNow } from './outbox.ts';
 import { majorityValue } from './quorum.ts';
-import type { Follower, Leader, RaftState, ReadRequest } from './state.ts';
+import type { Follower, ForwardedReads, Leader, RaftState, ReadRequest } from './state.ts';
 
 /** A read of this node. A leader that has not committed in its term yet holds it: its commit index may be behind. */
 export function requestRead(state: RaftState, token: Token): void {
@@ -17,9 +17,10 @@ export function requestRead(state: RaftState, token: Token): void {
     if (!queueRead(state, role, { kind: 'local', token })) reject('overloaded');
   } else if (role.kind !== 'follower' || role.leader === undefined) {
     reject('noLeader');
-  } else if (countWaiting(role) >= state.config.maxPendingReads) {
+  } else if (role.reads.pending >= state.config.maxPendingReads) {
     reject('overloaded');
   } else {
+    role.reads.pending += 1;
     role.reads.queued.push(token);
   }
 }
@@ -30,12 +31,6 @@ function queueRead(state: RaftState, leader: Leader, request: ReadRequest): bool
   reads.pending += 1;
   reads.queued.push(request);
   return true;
-}
-
-function countWaiting(follower: Follower): number {
-  let count = follower.reads.queued.length;
-  for (const { tokens } of follower.reads.waiting.values()) count += tokens.length;
-  return count;
 }
 
 /** A follower's question joins the round of everyone else's. */
@@ -63,12 +58,18 @@ export function handleReadIndexResponse(
 ): void {
   const role = state.role;
   if (role.kind !== 'follower' || role.leader !== from) return;
-  const asked = role.reads.waiting.get(response.context);
-  if (!asked) return;
-  role.reads.waiting.delete(response.context);
+  const tokens = endWait(role.reads, response.context);
   const { readIndex } = response;
-  if (readIndex === undefined) rejectReads(state, asked.tokens);
-  else for (const token of asked.tokens) state.outbox.reads.push({ token, index: readIndex });
+  if (readIndex === undefined) rejectReads(state, tokens);
+  else for (const token of tokens) state.outbox.reads.push({ token, index: readIndex });
+}
+
+/** The tokens that waited under `context`; none if it is not, or no longer, waited for. */
+function endWait(reads: ForwardedReads, context: number): readonly Token[] {
+  const tokens = reads.waiting.get(context)?.tokens ?? [];
+  reads.waiting.delete(context);
+  reads.pending -= tokens.length;
+  return tokens;
 }
 
 function rejectReads(state: RaftState, tokens: readonly Token[]): void {
@@ -80,8 +81,7 @@ export function tickReads(state: RaftState, follower: Follower): void {
   for (const [context, asked] of follower.reads.waiting) {
     asked.ageTicks += 1;
     if (asked.ageTicks < state.config.electionTicks) continue;
-    follower.reads.waiting.delete(context);
-    rejectReads(state, asked.tokens);
+    rejectReads(state, endWait(follower.reads, context));
   }
 }
 

@@ -26,6 +26,8 @@ export interface ForwardedReads {
   /** Waiting for the next Ready, which sends them under one context. */
   queued: Token[];
   readonly waiting: Map<number, { readonly tokens: readonly Token[]; ageTicks: number }>;
+  /** Tokens in `queued` and `waiting` together. */
+  pending: number;
 }
 
 export interface Follower {
@@ -84,6 +86,9 @@ export interface Leader {
   windowTicks: number;
   /** After a clock gap, until a majority has answered again: this node no longer believes that it is being listened to. */
   contactInDoubt: boolean;
+  /** The oldest batch not yet durable, and for how many ticks it has been the oldest. */
+  stalledSequence: number;
+  stalledTicks: number;
   /** True once an entry of this leader's own term is committed. */
   committedInTerm: boolean;
   uncommittedBytes: number;
@@ -200,7 +205,7 @@ export function createFollower(leader: NodeId | undefined, timer: ElectionTimer)
     leader,
     timer,
     silentTicks: 0,
-    reads: { queued: [], waiting: new Map() },
+    reads: { queued: [], waiting: new Map(), pending: 0 },
   };
 }
 

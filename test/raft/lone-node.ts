@@ -1,0 +1,271 @@
+// One real core with everything around it played by the test: peers, disk and clock. The tests of Figure 2 use it.
+import { present } from '../../src/lib/assert.ts';
+import { logIndex, type NodeId, nodeId, term } from '../../src/lib/ids.ts';
+import {
+  type AppendEntries,
+  createRaft,
+  type EntryKind,
+  type Heartbeat,
+  type Input,
+  type LogEntry,
+  type Message,
+  type Raft,
+  type RaftConfig,
+  type Ready,
+  raftDefaults,
+  type TermRun,
+} from '../../src/raft/index.ts';
+
+export const n1 = nodeId('n1');
+export const n2 = nodeId('n2');
+export const n3 = nodeId('n3');
+
+export { logIndex as at, term as inTerm } from '../../src/lib/ids.ts';
+
+export type MessageOf<K extends Message['kind']> = Extract<Message, { kind: K }>;
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export function entry(index: number, atTerm: number, text = `${index}@${atTerm}`): LogEntry {
+  return {
+    index: logIndex(index),
+    term: term(atTerm),
+    kind: 'command',
+    payload: encoder.encode(text),
+  };
+}
+
+export function textOf(one: { readonly kind: EntryKind; readonly payload: Uint8Array }): string {
+  return one.kind === 'command' ? decoder.decode(one.payload) : one.kind;
+}
+
+/** Entries 1, 2, ... with these terms. */
+export function entries(...terms: number[]): readonly LogEntry[] {
+  return terms.map((one, at) => entry(at + 1, one));
+}
+
+export function runsOf(log: readonly LogEntry[]): readonly TermRun[] {
+  return log
+    .filter((one, at) => one.term !== log[at - 1]?.term)
+    .map((one) => ({ firstIndex: one.index, term: one.term }));
+}
+
+export interface LoneStart {
+  readonly term?: number;
+  readonly votedFor?: NodeId;
+  readonly log?: readonly LogEntry[];
+  readonly commitIndex?: number;
+  readonly appliedIndex?: number;
+  readonly voters?: readonly NodeId[];
+  readonly config?: Partial<RaftConfig>;
+}
+
+/** Everything one or several Readys asked for, in order. */
+export interface Work {
+  readonly sent: readonly { readonly to: NodeId; readonly message: Message }[];
+  readonly readys: readonly Ready[];
+}
+
+export interface LoneNode {
+  readonly raft: Raft;
+  step(input: Input): void;
+  receive(from: NodeId, message: Message): void;
+  tick(count?: number): void;
+  /** One Ready, with nothing done for it. */
+  take(): Ready;
+  /** Takes Readys until none is left, reports every batch durable at once and everything applied. */
+  settle(): Work;
+  /** What `settle` sends, of one kind. */
+  answers<K extends Message['kind']>(kind: K): readonly MessageOf<K>[];
+  /** The log as a disk would hold it, built from the batches handed out so far. */
+  written(): readonly LogEntry[];
+}
+
+export function startNode(start: LoneStart = {}): LoneNode {
+  const log = start.log ?? [];
+  const applied = start.appliedIndex ?? 0;
+  const disk: LogEntry[] = [...log];
+  const raft = createRaft({
+    config: {
+      ...raftDefaults,
+      id: n1,
+      voters: start.voters ?? [n1, n2, n3],
+      seed: 7,
+      ...start.config,
+    },
+    hardState: {
+      term: term(start.term ?? log.at(-1)?.term ?? 0),
+      votedFor: start.votedFor,
+      commitIndex: logIndex(start.commitIndex ?? 0),
+    },
+    runs: runsOf(log),
+    lastIndex: logIndex(log.length),
+    tail: log.slice(applied),
+    appliedIndex: logIndex(applied),
+  });
+  const take = (): Ready => {
+    const ready = raft.takeReady();
+    const { persist } = ready;
+    if (persist?.truncateAfter !== undefined) disk.length = persist.truncateAfter;
+    if (persist) disk.push(...persist.entries);
+    return ready;
+  };
+  const settle = (): Work => {
+    const readys: Ready[] = [];
+    while (raft.hasReady()) {
+      const ready = take();
+      readys.push(ready);
+      const { persist } = ready;
+      if (persist) raft.step({ kind: 'persisted', sequence: persist.sequence, term: persist.term });
+      const last = ready.committed.at(-1);
+      if (last) raft.step({ kind: 'applied', index: last.index });
+    }
+    return { readys, sent: readys.flatMap((one) => [...one.sendNow, ...one.sendAfterPersist]) };
+  };
+  return {
+    raft,
+    step: (input) => raft.step(input),
+    receive: (from, message) => raft.step({ kind: 'message', from, message }),
+    tick: (count = 1) => {
+      for (let done = 0; done < count; done++) raft.step({ kind: 'tick' });
+    },
+    take,
+    settle,
+    answers: (kind) =>
+      settle().sent.flatMap(({ message }) => (isOf(message, kind) ? [message] : [])),
+    written: () => disk,
+  };
+}
+
+function isOf<K extends Message['kind']>(message: Message, kind: K): message is MessageOf<K> {
+  return message.kind === kind;
+}
+
+/** Lets the election timeout pass. */
+export function timeOut(node: LoneNode): void {
+  node.tick(2 * raftDefaults.electionTicks);
+}
+
+export function grantPreVotes(node: LoneNode, ...voters: NodeId[]): void {
+  const asked = term(node.raft.view().term + 1);
+  for (const voter of voters) {
+    node.receive(voter, { kind: 'preVoteResponse', term: asked, voteGranted: true });
+  }
+}
+
+export function vote(node: LoneNode, from: NodeId, voteGranted = true): void {
+  node.receive(from, { kind: 'requestVoteResponse', term: node.raft.view().term, voteGranted });
+}
+
+/** A candidate whose own vote is durable and counted. */
+export function becomeCandidate(node: LoneNode): Work {
+  while (node.raft.view().role === 'follower') node.tick();
+  node.settle();
+  grantPreVotes(node, n2);
+  return node.settle();
+}
+
+/** Elected with the vote of n2. What the election asked for is returned, the no-op's AppendEntries included. */
+export function becomeLeader(node: LoneNode): Work {
+  becomeCandidate(node);
+  vote(node, n2);
+  return node.settle();
+}
+
+export function appendEntries(
+  atTerm: number,
+  prev: readonly [index: number, term: number],
+  brought: readonly LogEntry[],
+  leaderCommit = 0,
+): AppendEntries {
+  return {
+    kind: 'appendEntries',
+    term: term(atTerm),
+    session: 1,
+    prevLogIndex: logIndex(prev[0]),
+    prevLogTerm: term(prev[1]),
+    entries: brought,
+    leaderCommit: logIndex(leaderCommit),
+  };
+}
+
+export function heartbeat(atTerm: number, leaderCommit = 0, round = 0): Heartbeat {
+  return {
+    kind: 'heartbeat',
+    term: term(atTerm),
+    session: 1,
+    leaderCommit: logIndex(leaderCommit),
+    round,
+  };
+}
+
+export function requestVote(
+  atTerm: number,
+  last: readonly [index: number, term: number],
+): MessageOf<'requestVote'> {
+  return {
+    kind: 'requestVote',
+    term: term(atTerm),
+    lastLogIndex: logIndex(last[0]),
+    lastLogTerm: term(last[1]),
+  };
+}
+
+/** A peer's success up to `matchIndex`, in the session its last AppendEntries came in. */
+export function acknowledge(node: LoneNode, from: NodeId, work: Work, matchIndex: number): void {
+  node.receive(from, {
+    ...reply(node, from, work),
+    success: true,
+    matchIndex: logIndex(matchIndex),
+  });
+}
+
+/** A peer's refusal of the AppendEntries after `refused`. */
+export function refuse(
+  node: LoneNode,
+  from: NodeId,
+  work: Work,
+  refused: number,
+  hint: readonly [conflictIndex: number, conflictTerm: number],
+): void {
+  node.receive(from, {
+    ...reply(node, from, work),
+    success: false,
+    matchIndex: logIndex(refused),
+    conflictIndex: logIndex(hint[0]),
+    conflictTerm: term(hint[1]),
+  });
+}
+
+function reply(node: LoneNode, from: NodeId, work: Work): MessageOf<'appendEntriesResponse'> {
+  const { session } = present(sentTo(work, from, 'appendEntries').at(-1), 'something was sent');
+  return {
+    kind: 'appendEntriesResponse',
+    term: node.raft.view().term,
+    session,
+    success: true,
+    matchIndex: logIndex(0),
+    conflictTerm: term(0),
+    conflictIndex: logIndex(0),
+  };
+}
+
+export function sentTo<K extends Message['kind']>(
+  work: Work,
+  to: NodeId,
+  kind: K,
+): readonly MessageOf<K>[] {
+  return work.sent.flatMap(({ to: peer, message }) =>
+    peer === to && isOf(message, kind) ? [message] : [],
+  );
+}
+
+export function committedBy(work: Work): readonly number[] {
+  return work.readys.flatMap((ready) => ready.committed.map((one) => one.index));
+}
+
+export function propose(node: LoneNode, ...texts: string[]): void {
+  const proposals = texts.map((text, at) => ({ token: at + 1, payload: encoder.encode(text) }));
+  node.step({ kind: 'propose', proposals });
+}

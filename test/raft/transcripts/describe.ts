@@ -1,0 +1,91 @@
+// How a transcript words what the core says: one short line for each message, batch and event.
+import type {
+  AppendEntriesResponse,
+  LogEntry,
+  Message,
+  PersistBatch,
+  RaftEvent,
+  RaftView,
+} from '../../../src/raft/index.ts';
+import { textOf } from '../lone-node.ts';
+
+/** `3@2 b`: index 3, term 2, command b. */
+function describeEntry(one: LogEntry): string {
+  return `${one.index}@${one.term} ${textOf(one)}`;
+}
+
+export function describeEntries(entries: readonly LogEntry[]): string {
+  return entries.length === 0 ? 'nothing' : entries.map(describeEntry).join(', ');
+}
+
+/** Contexts are drawn from a seeded place; the transcript counts them from 1. */
+export type NameContext = (context: number) => string;
+
+export function describeMessage(message: Message, nameContext: NameContext): string {
+  return `${message.kind} t${message.term}${describeBody(message, nameContext)}`;
+}
+
+function describeBody(message: Message, nameContext: NameContext): string {
+  switch (message.kind) {
+    case 'preVote':
+    case 'requestVote':
+      return `, last ${message.lastLogIndex}@${message.lastLogTerm}`;
+    case 'preVoteResponse':
+    case 'requestVoteResponse':
+      return message.voteGranted ? ', granted' : ', refused';
+    case 'appendEntries': {
+      const { session, prevLogIndex, prevLogTerm, entries, leaderCommit } = message;
+      const after = `after ${prevLogIndex}@${prevLogTerm}: ${describeEntries(entries)}`;
+      return ` s${session}, ${after}; commit ${leaderCommit}`;
+    }
+    case 'appendEntriesResponse':
+      return ` s${message.session}, ${describeAnswer(message)}`;
+    case 'heartbeat':
+      return ` s${message.session}, commit ${message.leaderCommit}${describeRound(message.round)}`;
+    case 'heartbeatResponse':
+      return ` s${message.session}${describeRound(message.round)}`;
+    case 'readIndexRequest':
+      return `, ${nameContext(message.context)}`;
+    case 'readIndexResponse':
+      return `, ${nameContext(message.context)} ${message.readIndex === undefined ? 'refused' : `at ${message.readIndex}`}`;
+  }
+}
+
+function describeRound(round: number): string {
+  return round === 0 ? '' : `, round ${round}`;
+}
+
+function describeAnswer(answer: AppendEntriesResponse): string {
+  const { success, matchIndex, conflictIndex, conflictTerm } = answer;
+  if (success) return `holds up to ${matchIndex}`;
+  return `refused after ${matchIndex}, look at ${conflictIndex} (term ${conflictTerm} there)`;
+}
+
+export function describeBatch(batch: PersistBatch): string {
+  const { hardState, truncateAfter, entries } = batch;
+  const parts = [`term ${hardState.term}`, `vote ${hardState.votedFor ?? 'none'}`];
+  if (truncateAfter !== undefined) parts.push(`cut after ${truncateAfter}`);
+  if (entries.length > 0) parts.push(describeEntries(entries));
+  return parts.join(', ');
+}
+
+export function describeEvent(event: RaftEvent): string | undefined {
+  switch (event.kind) {
+    case 'roleChanged':
+      return `becomes ${event.role} in term ${event.term}: ${event.reason}`;
+    case 'leaderChanged':
+      return event.leader === undefined ? 'knows no leader' : `follows ${event.leader}`;
+    case 'truncated':
+      return `drops what follows ${event.after}`;
+    case 'staleReplyDropped':
+      return `drops a stale reply of ${event.peer}`;
+    case 'steppedDown':
+      // The change of role that comes with it says the same.
+      return undefined;
+  }
+}
+
+export function describeView(view: RaftView): string {
+  const { role, term, leader, lastIndex, commitIndex, persistedIndex } = view;
+  return `${role} t${term}, leader ${leader ?? 'unknown'}, last ${lastIndex}, durable ${persistedIndex}, commit ${commitIndex}`;
+}
