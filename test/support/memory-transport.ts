@@ -1,7 +1,7 @@
 // Peers in one process: an in-memory network of PeerTransport objects that can be cut, healed and killed. Follows the
 // rules of the real one: each node dials each other, frames go out on the stream the sender dialled, a lost frame breaks it.
 import type { NodeId } from '../../src/lib/ids.ts';
-import type { Hello, PeerFrame } from '../../src/node/peer-protocol.ts';
+import type { Hello, PeerFrame, Refusal } from '../../src/node/peer-protocol.ts';
 import type { Clock, PeerTransport, TransportHandlers } from '../../src/node/ports.ts';
 import { PausableClock } from './fake-clock.ts';
 
@@ -18,6 +18,7 @@ export interface MemoryNetworkOptions {
 }
 
 interface Stream {
+  readonly to: MemoryTransport;
   open: boolean;
   queued: number;
   /** Something was lost on it: the stream cannot go on once the path is whole again. */
@@ -26,16 +27,20 @@ interface Stream {
 
 export class MemoryNetwork {
   readonly #options: Required<MemoryNetworkOptions>;
-  readonly #nodes = new Map<NodeId, MemoryTransport>();
+  readonly #listening = new Map<string, MemoryTransport>();
   readonly #cuts = new Set<string>();
 
   constructor(options: MemoryNetworkOptions) {
     this.#options = { delayMs: 1, redialMs: 20, unansweredMs: 100, maxQueued: 4096, ...options };
   }
 
-  /** A transport for `nodeId`; `clock` is the node's own, where it can be paused. */
-  transport(nodeId: NodeId, clock: Clock = this.#options.clock): MemoryTransport {
-    return new MemoryTransport(this, nodeId, clock, this.#options);
+  /** A transport for `nodeId` at `address`; `clock` is the node's own, where it can be paused. */
+  transport(
+    nodeId: NodeId,
+    clock: Clock = this.#options.clock,
+    address = `memory:${nodeId}`,
+  ): MemoryTransport {
+    return new MemoryTransport(this, nodeId, address, clock, this.#options);
   }
 
   /** Nodes in different groups no longer hear each other: `n1 | n2 n3`. What is sent is lost without a word. */
@@ -55,7 +60,7 @@ export class MemoryNetwork {
   /** Every path is whole again; streams that lost something break and are dialled anew. */
   heal(): void {
     this.#cuts.clear();
-    for (const node of this.#nodes.values()) node.breakLossyStreams();
+    for (const node of this.#listening.values()) node.breakStreams((stream) => stream.lossy);
   }
 
   passes(from: NodeId, to: NodeId): boolean {
@@ -63,16 +68,17 @@ export class MemoryNetwork {
   }
 
   join(node: MemoryTransport): void {
-    this.#nodes.set(node.nodeId, node);
+    this.#listening.set(node.address, node);
   }
 
   leave(node: MemoryTransport): void {
-    if (this.#nodes.get(node.nodeId) === node) this.#nodes.delete(node.nodeId);
-    for (const other of this.#nodes.values()) other.breakStream(node.nodeId);
+    if (this.at(node.address) === node) this.#listening.delete(node.address);
+    for (const other of this.#listening.values()) other.breakStreams(({ to }) => to === node);
   }
 
-  node(nodeId: NodeId): MemoryTransport | undefined {
-    return this.#nodes.get(nodeId);
+  /** Who listens at an address. */
+  at(address: string): MemoryTransport | undefined {
+    return this.#listening.get(address);
   }
 }
 
@@ -83,6 +89,7 @@ export class MemoryTransport implements PeerTransport {
   readonly #clock: Clock;
   readonly #options: Required<MemoryNetworkOptions>;
   readonly #streams = new Map<NodeId, Stream>();
+  readonly #addresses = new Map<NodeId, string>();
   readonly #cancelDials = new Map<NodeId, () => void>();
   #handlers: TransportHandlers | undefined;
   #stopped = false;
@@ -92,12 +99,13 @@ export class MemoryTransport implements PeerTransport {
   constructor(
     network: MemoryNetwork,
     nodeId: NodeId,
+    address: string,
     clock: Clock,
     options: Required<MemoryNetworkOptions>,
   ) {
     this.#network = network;
     this.nodeId = nodeId;
-    this.address = `memory:${nodeId}`;
+    this.address = address;
     this.#clock = clock;
     this.#options = options;
   }
@@ -109,14 +117,16 @@ export class MemoryTransport implements PeerTransport {
   }
 
   connect(peers: readonly { readonly nodeId: NodeId; readonly address: string }[]): void {
-    const wanted = new Set(peers.map((peer) => peer.nodeId));
-    for (const [peer, cancel] of this.#cancelDials) {
-      if (wanted.has(peer)) continue;
-      cancel();
-      this.#cancelDials.delete(peer);
-      this.#streams.delete(peer);
+    const wanted = new Map(peers.map(({ nodeId, address }) => [nodeId, address]));
+    wanted.delete(this.nodeId);
+    for (const [peer, address] of this.#addresses) {
+      if (wanted.get(peer) !== address) this.#forget(peer);
     }
-    for (const peer of wanted) if (!this.#cancelDials.has(peer)) this.#dialAfter(peer, 0);
+    for (const [peer, address] of wanted) {
+      if (this.#addresses.has(peer)) continue;
+      this.#addresses.set(peer, address);
+      this.#dialAfter(peer, 0);
+    }
   }
 
   send(to: NodeId, frames: readonly PeerFrame[]): boolean {
@@ -128,7 +138,7 @@ export class MemoryTransport implements PeerTransport {
     this.#options.clock.after(this.#options.delayMs, () => {
       stream.queued--;
       if (!stream.open) return;
-      if (this.#network.passes(this.nodeId, to)) this.#network.node(to)?.receive(this, frames);
+      if (this.#network.passes(this.nodeId, to)) stream.to.receive(this, frames);
       else stream.lossy = true;
     });
     return true;
@@ -155,7 +165,7 @@ export class MemoryTransport implements PeerTransport {
   }
 
   /** The listener's half of a handshake: its own hello, or the refusal. */
-  accept(hello: Hello): ReturnType<TransportHandlers['admit']> | Hello {
+  accept(hello: Hello): Refusal | Hello | undefined {
     const handlers = this.#handlers;
     if (handlers === undefined) return undefined;
     const refusal = handlers.admit(hello);
@@ -164,19 +174,24 @@ export class MemoryTransport implements PeerTransport {
     return refusal;
   }
 
-  breakLossyStreams(): void {
-    for (const [peer, stream] of this.#streams) if (stream.lossy) this.breakStream(peer);
+  breakStreams(which: (stream: Stream) => boolean): void {
+    for (const [peer, stream] of this.#streams) {
+      if (!stream.open || this.#stopped || !which(stream)) continue;
+      stream.open = false;
+      this.#clock.defer(() => {
+        if (this.#stopped || this.#streams.get(peer) !== stream) return;
+        this.#handlers?.onBroken(peer);
+        this.#dialAfter(peer, this.#options.delayMs);
+      });
+    }
   }
 
-  breakStream(peer: NodeId): void {
+  #forget(peer: NodeId): void {
+    this.#cancelDials.get(peer)?.();
     const stream = this.#streams.get(peer);
-    if (stream === undefined || !stream.open || this.#stopped) return;
-    stream.open = false;
-    this.#clock.defer(() => {
-      if (this.#stopped) return;
-      this.#handlers?.onBroken(peer);
-      this.#dialAfter(peer, this.#options.delayMs);
-    });
+    if (stream !== undefined) stream.open = false;
+    this.#streams.delete(peer);
+    this.#addresses.delete(peer);
   }
 
   #dialAfter(peer: NodeId, delayMs: number): void {
@@ -190,31 +205,31 @@ export class MemoryTransport implements PeerTransport {
   #dial(peer: NodeId): void {
     const handlers = this.#handlers;
     if (this.#stopped || handlers === undefined) return;
-    const listener = this.#network.node(peer);
-    const cut =
-      !this.#network.passes(this.nodeId, peer) || !this.#network.passes(peer, this.nodeId);
-    if (cut || listener?.asleep === true) {
-      this.#cancelDials.set(
-        peer,
-        this.#clock.after(this.#options.unansweredMs, () => this.#gone(peer)),
-      );
+    const listener = this.#network.at(this.#addresses.get(peer) ?? '');
+    const whole =
+      this.#network.passes(this.nodeId, peer) && this.#network.passes(peer, this.nodeId);
+    if (!whole || listener?.asleep === true) {
+      const unanswered = this.#clock.after(this.#options.unansweredMs, () => this.#gone(peer));
+      this.#cancelDials.set(peer, unanswered);
       return;
     }
     const answer = listener?.accept({ ...handlers.hello(), target: peer });
-    if (answer === undefined) this.#gone(peer);
-    else if ('reason' in answer) {
-      handlers.onRefused(peer, answer);
+    if (listener === undefined || answer === undefined) return this.#gone(peer);
+    const refusal = 'reason' in answer ? answer : this.#judge(peer, answer);
+    if (refusal !== undefined) {
+      handlers.onRefused(peer, refusal);
       this.#dialAfter(peer, this.#options.redialMs);
-    } else {
-      const refusal = handlers.admit(answer);
-      if (refusal === undefined) {
-        this.#streams.set(peer, { open: true, queued: 0, lossy: false });
-        handlers.onConnected(peer, answer);
-      } else {
-        handlers.onRefused(peer, refusal);
-        this.#dialAfter(peer, this.#options.redialMs);
-      }
+    } else if ('nodeId' in answer) {
+      this.#streams.set(peer, { to: listener, open: true, queued: 0, lossy: false });
+      handlers.onConnected(peer, answer);
     }
+  }
+
+  /** The dialler's half of a handshake. */
+  #judge(peer: NodeId, answer: Hello): Refusal | undefined {
+    if (answer.nodeId === peer) return this.#handlers?.admit(answer);
+    const message = `${answer.nodeId} answers at the address of ${peer}`;
+    return { reason: 'wrongTarget', message };
   }
 
   #gone(peer: NodeId): void {
