@@ -5,7 +5,7 @@ import { peerService } from '../../src/transport/exchange.ts';
 import { encodeFrames, encodeHello } from '../../src/transport/wire.ts';
 import { sampleHello } from '../support/peer-frames.ts';
 import { startSocketRelay } from './socket-relay.ts';
-import { HEARTBEAT_MS, numbered, startEndpoint, until } from './transport-endpoint.ts';
+import { numbered, startEndpoint, until } from './transport-endpoint.ts';
 
 type Call = ServerDuplexStream<Buffer, Buffer>;
 
@@ -26,14 +26,21 @@ async function startFakeListener(onStream: (call: Call) => void): Promise<{
 
 describe('a dialled stream', () => {
   test('tells within 100 ms that a peer whose port is closed is gone', async () => {
-    await using n1 = await startEndpoint('n1');
-    const n2 = await startEndpoint('n2');
-    n1.dial({ n2: n2.transport.address });
-    await until('the stream', () => n1.count('connected n2') === 1);
-    const stopped = n2.transport.stop();
-    await until('the break', () => n1.count('broken n2') === 1);
-    await until('the peer to be gone', () => n1.count('gone n2') >= 1, 100);
-    await stopped;
+    const delaysMs: number[] = [];
+    // The machine may be busy, so the best of some rounds counts: a backoff would delay them all.
+    for (let round = 0; round < 5; round++) {
+      await using n1 = await startEndpoint('n1');
+      const n2 = await startEndpoint('n2');
+      n1.dial({ n2: n2.transport.address });
+      await until('the stream', () => n1.count('connected n2') === 1);
+      const stopped = n2.transport.stop();
+      await until('the break', () => n1.count('broken n2') === 1);
+      const brokenAt = performance.now();
+      await until('the peer to be gone', () => n1.count('gone n2') >= 1);
+      delaysMs.push(performance.now() - brokenAt);
+      await stopped;
+    }
+    expect(Math.min(...delaysMs)).toBeLessThan(100);
   });
 
   test('survives a cut with one broken and one connected, and nobody is gone', async () => {
@@ -52,11 +59,11 @@ describe('a dialled stream', () => {
 
   test('tells after two heartbeats that a dial stays unanswered, and again at the next', async () => {
     const silent = await startSocketRelay(undefined);
-    await using n1 = await startEndpoint('n1', { dialTimeoutMs: 8 * HEARTBEAT_MS });
+    await using n1 = await startEndpoint('n1', { heartbeatMs: 20, dialTimeoutMs: 160 });
     const began = performance.now();
     n1.dial({ n2: silent.address });
     await until('the peer to be gone', () => n1.count('gone n2') === 1);
-    expect(performance.now() - began).toBeGreaterThan(2 * HEARTBEAT_MS - 2);
+    expect(performance.now() - began).toBeGreaterThan(38);
     expect(silent.accepted()).toBe(1);
     await until('the next dial', () => n1.count('gone n2') === 2);
     expect(silent.accepted()).toBe(2);
@@ -65,7 +72,7 @@ describe('a dialled stream', () => {
   });
 
   test('takes the answer of a slow peer after it was called gone', async () => {
-    await using n1 = await startEndpoint('n1', { dialTimeoutMs: 5000 });
+    await using n1 = await startEndpoint('n1', { heartbeatMs: 20, dialTimeoutMs: 5000 });
     const calls: Call[] = [];
     using slow = await startFakeListener((call) => void calls.push(call));
     n1.dial({ n2: slow.address });
@@ -76,7 +83,7 @@ describe('a dialled stream', () => {
   });
 
   test('ends a link on which no byte passes any more', async () => {
-    await using n1 = await startEndpoint('n1', { pingIntervalMs: 50, pingTimeoutMs: 50 });
+    await using n1 = await startEndpoint('n1', { pingIntervalMs: 300, pingTimeoutMs: 300 });
     await using n2 = await startEndpoint('n2');
     const relay = await startSocketRelay(n2.transport.address);
     n1.dial({ n2: relay.address });
@@ -102,6 +109,20 @@ describe('a dialled stream', () => {
     // After 1, 2 and 4 ms every delay is at least half of 8 ms.
     expect(performance.now() - began).toBeGreaterThan(16 * 4);
     expect(n1.log.filter(({ msg }) => msg === 'cannot reach peer')).toHaveLength(1);
+  });
+
+  test('is dialled at once when the peer has just been heard of', async () => {
+    const limits = { minRedialDelayMs: 60_000, maxRedialDelayMs: 60_000 };
+    await using n1 = await startEndpoint('n1', limits);
+    const n2 = await startEndpoint('n2');
+    const { address } = n2.transport;
+    await n2.transport.stop();
+    n1.dial({ n2: address });
+    await until('the peer to be gone', () => n1.count('gone n2') === 1);
+    await using back = await startEndpoint('n2', {}, undefined, address);
+    back.dial({ n1: n1.transport.address });
+    await until('the stream', () => n1.count('connected n2') === 1);
+    expect(n1.events).toEqual(['gone n2', 'connected n2']);
   });
 
   test('drops a listener that sends frames, and says so once', async () => {

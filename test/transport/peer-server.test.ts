@@ -146,7 +146,7 @@ describe('an inbound stream', () => {
   });
 
   test('that says no hello in time loses its connection, with or without HTTP/2', async () => {
-    await using n2 = await startEndpoint('n2', { helloTimeoutMs: 50 });
+    await using n2 = await startEndpoint('n2', { helloTimeoutMs: 500 });
     const [host = '', port = ''] = n2.transport.address.split(':');
     const mute = connect(Number(port), host).resume();
     const closed = once(mute, 'close');

@@ -10,7 +10,8 @@ import type { PeerTransportLimits } from '../../src/transport/limits.ts';
 import { sampleHello } from '../support/peer-frames.ts';
 import { pollUntil } from '../support/poll.ts';
 
-export const HEARTBEAT_MS = 20;
+/** Long, so that a busy machine makes no peer look gone; tests of silence ask for a short one. */
+const HEARTBEAT_MS = 5000;
 
 export interface TransportEndpoint extends AsyncDisposable {
   readonly transport: PeerTransport;
@@ -26,17 +27,18 @@ export interface TransportEndpoint extends AsyncDisposable {
 
 export async function startEndpoint(
   id: string,
-  limits: Partial<PeerTransportLimits> = {},
+  options: Partial<PeerTransportLimits> & { readonly heartbeatMs?: number } = {},
   refuses: () => Refusal | undefined = () => undefined,
   listen = '127.0.0.1:0',
 ): Promise<TransportEndpoint> {
+  const { heartbeatMs = HEARTBEAT_MS, ...limits } = options;
   const log: { msg: string }[] = [];
   const transport = createGrpcPeerTransport({
     listen,
     self: nodeId(id),
     log: pino({ level: 'info' }, { write: (line) => void log.push(JSON.parse(line)) }),
     clock: systemClock,
-    heartbeatMs: HEARTBEAT_MS,
+    heartbeatMs,
     random: seededRandom(7),
     limits,
   });
