@@ -11,6 +11,7 @@ import {
   type Fields,
   fieldsOf,
   MalformedArrayError,
+  unknownKind,
   pack,
   packView,
   textAt,
@@ -129,7 +130,7 @@ export function commandBodyFromArray(array: unknown): CommandBody {
       return { kind: 'expire', items: items.map(expireItemFromArray) };
     }
     default:
-      throw new MalformedArrayError(`command body: unknown kind ${String(fields[0])}`);
+      throw unknownKind(fields, 'command body');
   }
 }
 

@@ -53,6 +53,12 @@ export function arrayOf(value: unknown, what: string): Fields {
   return value;
 }
 
+export function unknownKind(fields: Fields, what: string): MalformedArrayError {
+  const [kind] = fields;
+  const named = typeof kind === 'number' ? String(kind) : `of type ${typeof kind}`;
+  return new MalformedArrayError(`${what}: unknown kind ${named}`);
+}
+
 export function textAt(fields: Fields, position: number, what: string): string {
   const value = fields[position];
   if (typeof value !== 'string') throw new MalformedArrayError(`${what}: not a string`);

@@ -1,14 +1,7 @@
 // Answers of the state machine as positional arrays: remembered under a request_id, and sent to the follower that asked.
 import { type Revision, revision } from '../lib/ids.ts';
 import type { ApplyResult } from './command.ts';
-import {
-  arrayOf,
-  countAt,
-  type Fields,
-  fieldsOf,
-  flagAt,
-  MalformedArrayError,
-} from './positional.ts';
+import { arrayOf, countAt, type Fields, fieldsOf, flagAt, unknownKind } from './positional.ts';
 
 const KIND = {
   registered: 1,
@@ -66,7 +59,7 @@ export function applyResultFromArray(array: unknown): ApplyResult {
     case KIND.requestIdReused:
       return two(fields, { kind: 'requestIdReused', revision: at });
     default:
-      throw new MalformedArrayError(`result: unknown kind ${String(fields[0])}`);
+      throw unknownKind(fields, 'result');
   }
 }
 

@@ -56,11 +56,17 @@ function joinIfSmall<T>(list: SortedList<T>, position: number): void {
     list.chunks.splice(position, 1);
     return;
   }
+  joinWithNext(list, position);
+  if (position > 0) joinWithNext(list, position - 1);
+}
+
+function joinWithNext<T>(list: SortedList<T>, position: number): void {
+  const chunk = list.chunks[position];
   const next = list.chunks[position + 1];
-  if (next !== undefined && chunk.length + next.length <= MAX_CHUNK / 4) {
-    chunk.push(...next);
-    list.chunks.splice(position + 1, 1);
-  }
+  if (chunk === undefined || next === undefined) return;
+  if (chunk.length + next.length > MAX_CHUNK / 4) return;
+  chunk.push(...next);
+  list.chunks.splice(position + 1, 1);
 }
 
 /** Walks the items from `key` on; with `exclusive` those after it. undefined: from the beginning. */
