@@ -1,0 +1,116 @@
+// A node whose state is not what was applied goes, the leader too; the others stay (G12).
+import { describe, expect, test } from 'vitest';
+import { logIndex, nodeId, revision } from '../../src/lib/ids.ts';
+import { createHashComparison } from '../../src/node/hash-comparison.ts';
+import { MemoryCluster, registration } from '../support/memory-cluster.ts';
+
+/** Registers so many instances through the node, in groups. */
+async function fill(cluster: MemoryCluster, at: string, from: number, count: number) {
+  for (let done = 0; done < count; done += 200) {
+    const writes = Array.from({ length: Math.min(200, count - done) }, (_, offset) =>
+      cluster.write(at, registration(`i-${from + done + offset}`)),
+    );
+    await cluster.finish(Promise.all(writes));
+  }
+}
+
+describe('the state hash', () => {
+  test('is equal on all nodes at the same index', async () => {
+    const cluster = await MemoryCluster.elected();
+    await fill(cluster, cluster.leader() ?? '', 0, 300);
+    await cluster.clock.advance(200);
+    const states = cluster.ids.map((id) => {
+      const { stateHash, stateHashIndex } = cluster.node(id).status();
+      return `${stateHash}@${stateHashIndex}`;
+    });
+    expect(new Set(states).size).toBe(1);
+  });
+
+  test('one byte altered in the leader makes the leader go, with exit code 12, and not the followers', async () => {
+    const cluster = await MemoryCluster.elected();
+    const leader = cluster.leader() ?? '';
+    await fill(cluster, leader, 0, 100);
+    const record = cluster.node(leader).registry.get('default', 'i-50');
+    expect(record).toBeDefined();
+    if (record !== undefined) record.encoded[10] = (record.encoded[10] ?? 0) ^ 1;
+    await cluster.clock.advance(500);
+    expect(cluster.fatals).toMatchObject([{ id: leader, code: 12 }]);
+    await cluster.crash(leader);
+    await cluster.settled();
+    await cluster.register(cluster.leader() ?? '', 'after');
+    await cluster.startNode(leader);
+    await cluster.settled();
+    await cluster.read(leader);
+    expect(cluster.fatals).toHaveLength(1);
+    const hashes = cluster.ids.map((id) => cluster.node(id).status().stateHash);
+    expect(new Set(hashes).size).toBe(1);
+  });
+
+  test('of a state that went astray in the past is outvoted at the next multiple of 1024', async () => {
+    const cluster = await MemoryCluster.elected();
+    const leader = cluster.leader() ?? '';
+    await fill(cluster, leader, 0, 50);
+    // The leader remembers an answer that no log holds.
+    cluster.node(leader).registry.apply({
+      header: { registryTimeMs: 1, unixTimeMs: 1, actor: '', requestId: 'astray' },
+      fingerprint: '0123456789abcdef',
+      body: {
+        kind: 'deregister',
+        namespace: 'default',
+        instanceId: 'nobody',
+        generation: revision(0),
+        reason: '',
+      },
+    });
+    await cluster.clock.advance(500);
+    expect(cluster.fatals).toEqual([]);
+    await fill(cluster, leader, 1000, 800);
+    expect(cluster.node(leader).status().appliedIndex).toBeLessThan(1024);
+    const rest = fill(cluster, leader, 2000, 400).catch(() => undefined);
+    await cluster.clock.until(() => cluster.fatals.length > 0, 'the quarantine');
+    await rest;
+    expect(cluster.fatals).toMatchObject([{ id: leader, code: 12 }]);
+    expect(cluster.fatals[0]?.reason).toContain('a majority');
+  });
+});
+
+describe('the comparison', () => {
+  const [a, b, c] = [nodeId('a'), nodeId('b'), nodeId('c')];
+  const index = logIndex(1024);
+
+  test('convicts nobody while no majority agrees', () => {
+    const comparison = createHashComparison(a, [a, b, c]);
+    expect(comparison.report(a, index, 'x')).toEqual({ kind: 'nothing' });
+    expect(comparison.report(b, index, 'y')).toEqual({ kind: 'differs', index, peers: [b] });
+    expect(comparison.report(c, index, 'z')).toEqual({ kind: 'differs', index, peers: [b, c] });
+  });
+
+  test('convicts the node that a majority contradicts, whichever report comes last', () => {
+    const orders = [
+      [a, b, c],
+      [b, a, c],
+      [b, c, a],
+      [c, b, a],
+    ];
+    for (const order of orders) {
+      const comparison = createHashComparison(a, [a, b, c]);
+      const verdicts = order.map((node) => comparison.report(node, index, node === a ? 'x' : 'y'));
+      expect(verdicts.at(-1)?.kind).toBe('outvoted');
+    }
+  });
+
+  test('counts each node once and strangers not at all', () => {
+    const comparison = createHashComparison(a, [a, b, c]);
+    comparison.report(a, index, 'x');
+    comparison.report(b, index, 'y');
+    expect(comparison.report(b, index, 'y').kind).toBe('differs');
+    expect(comparison.report(nodeId('d'), index, 'y').kind).toBe('nothing');
+  });
+
+  test('remembers a bounded number of indexes, the newest', () => {
+    const comparison = createHashComparison(a, [a, b, c]);
+    for (let at = 1; at <= 100; at++) comparison.report(b, logIndex(at * 1024), 'y');
+    expect(comparison.report(a, logIndex(1024), 'x').kind).toBe('nothing');
+    expect(comparison.report(a, logIndex(100 * 1024), 'x').kind).toBe('differs');
+  });
+});
