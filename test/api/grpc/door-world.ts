@@ -118,7 +118,7 @@ function clientOf(service: string, address: string): Client & Record<string, unk
   const Constructor = found as ServiceClientConstructor;
   return new Constructor(address, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
-  }) as unknown as Client & Record<string, unknown>;
+  });
 }
 
 /** A valid instance, to change one thing about. */
