@@ -107,6 +107,9 @@ export class Reads {
   }
 
   #start(reader: Reader, now: number): void {
+    // A node outside any cluster, or one that still replays its log, has nothing to show, not even something stale: a
+    // watch that waited here for the token's revision would wait for ever.
+    if (!this.#host.running()) return this.#ask(reader);
     const { consistency, maxStalenessMs } = reader.options;
     const fresh = this.#host.freshMs();
     const ageMs = fresh === undefined ? Number.POSITIVE_INFINITY : now - fresh;
