@@ -156,7 +156,8 @@ export function tickElection(state: RaftState): void {
   timer.elapsedTicks += 1;
   if (timer.hurriedTicks > 0) timer.hurriedTicks -= 1;
   if (role.kind === 'follower') role.silentTicks += 1;
-  if (timer.elapsedTicks >= timer.timeoutTicks) startPreVote(state, 'election timeout');
+  if (timer.elapsedTicks < timer.timeoutTicks) return;
+  startPreVote(state, timer.hurriedTicks > 0 ? 'the leader is gone' : 'election timeout');
 }
 
 function countPreVotes(state: RaftState, role: PreCandidate): void {

@@ -9,9 +9,11 @@ import type {
 } from '../../../src/raft/index.ts';
 import { textOf } from '../lone-node.ts';
 
-/** `3@2 b`: index 3, term 2, command b. */
+/** `3@2 b`: index 3, term 2, command b. Entries that a script starts with have no command worth telling. */
 function describeEntry(one: LogEntry): string {
-  return `${one.index}@${one.term} ${textOf(one)}`;
+  const place = `${one.index}@${one.term}`;
+  const text = textOf(one);
+  return text === place ? place : `${place} ${text}`;
 }
 
 export function describeEntries(entries: readonly LogEntry[]): string {
@@ -74,7 +76,7 @@ export function describeEvent(event: RaftEvent): string | undefined {
     case 'roleChanged':
       return `becomes ${event.role} in term ${event.term}: ${event.reason}`;
     case 'leaderChanged':
-      return event.leader === undefined ? 'knows no leader' : `follows ${event.leader}`;
+      return event.leader === undefined ? 'knows no leader' : `knows ${event.leader} as leader`;
     case 'truncated':
       return `drops what follows ${event.after}`;
     case 'staleReplyDropped':

@@ -1,6 +1,7 @@
 // The commands of a transcript, one a line. README.md beside this file lists them for whoever writes a script.
 import { assert, present } from '../../../src/lib/assert.ts';
 import { type NodeId, nodeId } from '../../../src/lib/ids.ts';
+import { raftDefaults } from '../../../src/raft/index.ts';
 import { entries } from '../lone-node.ts';
 import { describeEntries, describeView } from './describe.ts';
 import {
@@ -23,21 +24,29 @@ const commands: Readonly<Record<string, Command>> = {
   cluster: (stage, words) => {
     const voters = words.map((word) => nodeId(present(word.split('=')[0], 'a name')));
     words.forEach((word, at) => {
-      const terms = (word.split('=')[1] ?? '').split(',').filter((text) => text !== '');
+      const [list = '', startTerm] = (word.split('=')[1] ?? '').split('@');
+      const terms = list === '' ? [] : list.split(',').map(Number);
       const id = present(voters[at], 'a name');
-      addActor(stage, id, voters, entries(...terms.map(Number)));
+      addActor(stage, id, voters, entries(...terms), Number(startTerm ?? terms.at(-1) ?? 0));
     });
   },
-  tick: (stage, [id, count = '1']) => tick(stage, named(id), Number(count)),
-  timeout: (stage, [id]) => {
-    const node = named(id);
-    const { role } = actorOf(stage, node).raft.view();
-    assert(role !== 'leader', 'a leader has no election timeout');
-    for (let ticks = 0; stage.wire.length === 0; ticks++) {
-      assert(ticks < 60, 'an election timeout ends');
-      tick(stage, node, 1);
+  config: (stage, words) => {
+    for (const word of words) {
+      const [name = '', value] = word.split('=');
+      assert(name in raftDefaults, `there is a setting ${name}`);
+      stage.config = { ...stage.config, [name]: Number(value) };
     }
   },
+  elect: (stage, [id]) => {
+    const { tell } = stage;
+    stage.tell = () => {};
+    timeOut(stage, named(id));
+    deliver(stage, pattern([]), { once: false });
+    stage.tell = tell;
+    tell(`${id} ${describeView(actorOf(stage, named(id)).raft.view())}`);
+  },
+  tick: (stage, [id, count = '1']) => tick(stage, named(id), Number(count)),
+  timeout: (stage, [id]) => timeOut(stage, named(id)),
   heartbeat: (stage, [id]) => tick(stage, named(id), 5),
   propose: (stage, [id, ...texts]) => {
     const proposals = texts.map((text, at) => ({ token: at + 1, payload: encoder.encode(text) }));
@@ -72,6 +81,16 @@ function named(word: string | undefined): NodeId {
 
 function tick(stage: Stage, id: NodeId, count: number): void {
   for (let done = 0; done < count; done++) play(stage, id, { kind: 'tick' });
+}
+
+function timeOut(stage: Stage, node: NodeId): void {
+  const { role } = actorOf(stage, node).raft.view();
+  assert(role !== 'leader', 'a leader has no election timeout');
+  const before = stage.wire.length;
+  for (let ticks = 0; stage.wire.length === before; ticks++) {
+    assert(ticks < 60, 'an election timeout ends');
+    tick(stage, node, 1);
+  }
 }
 
 /** `n1->n2` one link, `n1->` all from n1, `->n2` all to n2, nothing: all. */

@@ -10,6 +10,7 @@ import {
   type Message,
   type PersistBatch,
   type Raft,
+  type RaftConfig,
   raftDefaults,
 } from '../../../src/raft/index.ts';
 import { runsOf } from '../lone-node.ts';
@@ -35,8 +36,8 @@ interface Actor {
 }
 
 export interface Stage {
-  readonly ids: readonly NodeId[];
-  readonly tell: (line: string) => void;
+  config: Partial<RaftConfig>;
+  tell: (line: string) => void;
   readonly actors: Map<NodeId, Actor>;
   readonly wire: Wire[];
   /** Links that lose everything. */
@@ -52,7 +53,7 @@ interface Wire {
 
 export function createStage(tell: (line: string) => void): Stage {
   return {
-    ids: [],
+    config: {},
     tell,
     actors: new Map(),
     wire: [],
@@ -66,15 +67,16 @@ export function addActor(
   id: NodeId,
   voters: readonly NodeId[],
   log: readonly LogEntry[],
+  startTerm: number,
 ): void {
   const hardState = {
-    term: term(log.at(-1)?.term ?? 0),
+    term: term(startTerm),
     votedFor: undefined,
     commitIndex: logIndex(0),
   };
   const disk: Disk = { hardState, log: [...log] };
   const actor: Actor = {
-    raft: open(id, voters, disk, 0),
+    raft: open(stage, id, voters, disk, 0),
     disk,
     slowDisk: false,
     waiting: [],
@@ -83,9 +85,21 @@ export function addActor(
   stage.actors.set(id, actor);
 }
 
-function open(id: NodeId, voters: readonly NodeId[], disk: Disk, lives: number): Raft {
+function open(
+  stage: Stage,
+  id: NodeId,
+  voters: readonly NodeId[],
+  disk: Disk,
+  lives: number,
+): Raft {
   return createRaft({
-    config: { ...raftDefaults, id, voters, seed: voters.indexOf(id) + 1 + 100 * lives },
+    config: {
+      ...raftDefaults,
+      ...stage.config,
+      id,
+      voters,
+      seed: voters.indexOf(id) + 1 + 100 * lives,
+    },
     hardState: disk.hardState,
     runs: runsOf(disk.log),
     lastIndex: logIndex(disk.log.length),
@@ -187,17 +201,14 @@ export function restart(stage: Stage, id: NodeId): void {
   const actor = actorOf(stage, id);
   actor.waiting = [];
   actor.slowDisk = false;
-  actor.raft = open(id, [...stage.actors.keys()], actor.disk, actor.lives);
+  actor.raft = open(stage, id, [...stage.actors.keys()], actor.disk, actor.lives);
   actor.lives += 1;
   settle(stage, id, actor);
 }
 
 /** Forgets what is on the wire and matches. */
 export function lose(stage: Stage, matches: (wire: Wire) => boolean): void {
-  for (const wire of stage.wire.filter(matches)) {
-    const text = describeMessage(wire.message, (context) => nameContext(stage, context));
-    stage.tell(`${wire.from} -> ${wire.to} ${text} (lost)`);
-  }
   const rest = stage.wire.filter((one) => !matches(one));
+  stage.tell(`${stage.wire.length - rest.length} messages are lost`);
   stage.wire.splice(0, stage.wire.length, ...rest);
 }
