@@ -1,0 +1,137 @@
+// The order in which a Ready is honoured: nothing that speaks for the disk leaves before the disk has it.
+import { describe, expect, test } from 'vitest';
+import { logIndex, nodeId, term } from '../../src/lib/ids.ts';
+import { createReadyRunner } from '../../src/node/ready-runner.ts';
+import type { Envelope, PersistBatch, Ready } from '../../src/raft/index.ts';
+import { deferred, type Deferred } from '../../src/lib/deferred.ts';
+
+const batch = (sequence: number): PersistBatch => ({
+  sequence,
+  term: term(1),
+  hardState: { term: term(1), votedFor: undefined, commitIndex: logIndex(0) },
+  truncateAfter: undefined,
+  entries: [],
+});
+/** An envelope that can be told apart by its context. */
+const envelope = (context: number): Envelope => ({
+  to: nodeId('n2'),
+  message: { kind: 'readIndexRequest', term: term(1), context },
+});
+const ready = (parts: Partial<Ready>): Ready => ({
+  persist: undefined,
+  sendNow: [],
+  sendAfterPersist: [],
+  appended: [],
+  committed: [],
+  reads: [],
+  rejected: [],
+  fetch: [],
+  events: [],
+  ...parts,
+});
+
+const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+function harness() {
+  const story: string[] = [];
+  const writes: Deferred<void>[] = [];
+  const runner = createReadyRunner({
+    logStore: {
+      image: { hardState: batch(0).hardState, runs: [], lastIndex: logIndex(0) },
+      append({ sequence }) {
+        story.push(`append ${sequence}`);
+        const write = deferred<void>();
+        writes.push(write);
+        return write.promise;
+      },
+      read: () => Promise.reject(new Error('rot')),
+      close: () => Promise.resolve(),
+    },
+    send({ message }) {
+      story.push(`send ${message.kind === 'readIndexRequest' ? message.context : '?'}`);
+    },
+    appended: () => undefined,
+    committed: (entries) => entries.length > 0 && story.push('committed'),
+    reads: () => undefined,
+    rejected: () => undefined,
+    events: () => undefined,
+    persisted: (sequence) => story.push(`persisted ${sequence}`),
+    fetched: () => story.push('fetched'),
+    diskFailed: () => story.push('disk failed'),
+    readFailed: () => story.push('read failed'),
+    broken: (error) => story.push(`broken ${String(error)}`),
+  });
+  return { story, writes, runner };
+}
+
+describe('a Ready', () => {
+  test('hands the batch to the disk, then sends what claims nothing about it, and waits with the rest', async () => {
+    const { story, writes, runner } = harness();
+    runner.run(
+      ready({ persist: batch(1), sendNow: [envelope(1)], sendAfterPersist: [envelope(2)] }),
+    );
+    await settle();
+    expect(story).toEqual(['append 1', 'send 1']);
+    writes[0]?.resolve();
+    await settle();
+    expect(story).toEqual(['append 1', 'send 1', 'persisted 1', 'send 2']);
+  });
+
+  test('without a batch of its own waits for the batches before it', async () => {
+    const { story, writes, runner } = harness();
+    runner.run(ready({ persist: batch(1) }));
+    runner.run(ready({ sendAfterPersist: [envelope(1)] }));
+    await settle();
+    expect(story).toEqual(['append 1']);
+    writes[0]?.resolve();
+    await settle();
+    runner.run(ready({ sendAfterPersist: [envelope(2)] }));
+    expect(story).toEqual(['append 1', 'persisted 1', 'send 1', 'send 2']);
+  });
+
+  test('releases each batch its own messages, in order', async () => {
+    const { story, writes, runner } = harness();
+    runner.run(ready({ persist: batch(1), sendAfterPersist: [envelope(1)] }));
+    runner.run(ready({ persist: batch(2), sendAfterPersist: [envelope(2)] }));
+    writes[0]?.resolve();
+    await settle();
+    expect(story.slice(2)).toEqual(['persisted 1', 'send 1']);
+    writes[1]?.resolve();
+    await settle();
+    expect(story.slice(4)).toEqual(['persisted 2', 'send 2']);
+  });
+
+  test('says nothing more for a disk that failed, nor once stopped', async () => {
+    const failing = harness();
+    failing.runner.run(ready({ persist: batch(1), sendAfterPersist: [envelope(1)] }));
+    failing.writes[0]?.reject(new Error('EIO'));
+    await settle();
+    expect(failing.story).toEqual(['append 1', 'disk failed']);
+
+    const stopped = harness();
+    stopped.runner.run(ready({ persist: batch(1), sendAfterPersist: [envelope(1)] }));
+    stopped.runner.stop();
+    stopped.writes[0]?.resolve();
+    await settle();
+    expect(stopped.story).toEqual(['append 1']);
+  });
+
+  test('takes batches that become durable out of order for a broken invariant', async () => {
+    const { story, writes, runner } = harness();
+    runner.run(ready({ persist: batch(1) }));
+    runner.run(ready({ persist: batch(2) }));
+    writes[1]?.resolve();
+    await settle();
+    writes[0]?.resolve();
+    await settle();
+    expect(story.at(-1)).toContain('broken InvariantError');
+  });
+
+  test('reports an entry that cannot be read back as damage', async () => {
+    const { story, runner } = harness();
+    const [from, to] = [logIndex(1), logIndex(2)];
+    runner.run(ready({ fetch: [{ ticket: 1, peer: nodeId('n2'), from, to, maxBytes: 1 }] }));
+    await settle();
+    expect(story).toEqual(['read failed']);
+  });
+});
