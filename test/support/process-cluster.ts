@@ -164,7 +164,12 @@ export class ProcessCluster {
     });
     const cluster = new ProcessCluster(nodes, directory, temporary);
     for (const node of nodes) node.start();
-    await cluster.waitForLeader();
+    try {
+      await cluster.waitForLeader();
+    } catch (error) {
+      await cluster.stop('SIGKILL');
+      throw error;
+    }
     return cluster;
   }
 
