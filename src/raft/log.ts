@@ -125,7 +125,7 @@ export function isUpToDate(log: RaftLog, theirLastIndex: LogIndex, theirLastTerm
 export function appendEntry(log: RaftLog, entry: LogEntry): void {
   const newest = lastTerm(log);
   assert(entry.index === log.lastIndex + 1, 'the log has no gaps');
-  assert(entry.term >= newest, 'terms never fall along the log');
+  assert(entry.term >= newest && entry.term > 0, 'terms never fall along the log');
   if (entry.term > newest) log.runs.push({ firstIndex: entry.index, term: entry.term });
   log.cached.push(entry);
   log.lastIndex = entry.index;
