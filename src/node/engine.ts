@@ -144,6 +144,7 @@ export class Engine {
 
   #feed(): void {
     const { writes, proposals, rounds, options } = this.#parts;
+    if (this.#backlog) this.#applySlice();
     writes.turn();
     const batch = proposals.takeBatch();
     if (batch.length > 0) this.#raft.step({ kind: 'propose', proposals: batch });
@@ -153,7 +154,7 @@ export class Engine {
 
   #committed(entries: readonly LogEntry[]): void {
     this.#applier.add(entries);
-    if (entries.length > 0 || this.#backlog) this.#applySlice();
+    if (entries.length > 0) this.#applySlice();
   }
 
   #applySlice(): void {

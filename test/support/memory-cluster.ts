@@ -64,6 +64,8 @@ export class MemoryCluster {
   readonly clock = new FakeClock();
   readonly network = new MemoryNetwork({ clock: this.clock });
   readonly fatals: { readonly id: string; readonly code: number; readonly reason: string }[] = [];
+  /** Nodes whose log, when started again, cannot be read beyond its first entry. */
+  readonly damagedLogs = new Set<string>();
   readonly #options: MemoryClusterOptions;
   readonly #ids: readonly NodeId[];
   readonly #disks = new Map<string, Disk>();
@@ -94,6 +96,11 @@ export class MemoryCluster {
     const name = nodeId(id);
     const transport = this.network.transport(name, clock);
     const logStore = new MemoryLogStore(disk.log, this.#options.log?.(id));
+    if (this.damagedLogs.has(id)) {
+      const { read } = logStore;
+      logStore.read = (from, to, maxBytes) =>
+        from > 1 ? Promise.reject(new Error('rot')) : read.call(logStore, from, to, maxBytes);
+    }
     const stateStore = new MemoryStateStore(disk.state, this.#options.state?.(id));
     const { incarnation } = disk;
     const node = await createNode({
