@@ -21,11 +21,15 @@ import { pollUntil } from '../../support/poll.ts';
 
 export interface WorldOptions {
   readonly limits?: Partial<Limits>;
+  /** Members of the cluster, n1 being the one behind the door. Default 1. */
+  readonly members?: number;
 }
 
 export interface DoorWorld extends AsyncDisposable {
   readonly node: RegistryNode;
   readonly door: GrpcDoor;
+  /** Cuts and heals the links between the members. */
+  readonly network: MemoryNetwork;
   readonly address: string;
   /** Lines of the log, parsed. */
   readonly logged: readonly Record<string, unknown>[];
@@ -40,9 +44,14 @@ export async function startWorld(options: WorldOptions = {}): Promise<DoorWorld>
   const limits: Limits = { ...defaultLimits, ...options.limits };
   const logged: Record<string, unknown>[] = [];
   const log = pino({ level: 'info' }, { write: (line) => logged.push(JSON.parse(line)) });
-  const node = await startNode(limits, log);
-  await pollUntil(() => node.status().leaderId === 'n1', {
-    what: 'the node to lead',
+  const network = new MemoryNetwork({ clock: systemClock });
+  const names = Array.from({ length: options.members ?? 1 }, (_, at) => `n${at + 1}`);
+  const [node, ...others] = await Promise.all(
+    names.map((name) => startNode({ name, names, network, limits, log })),
+  );
+  if (node === undefined) throw new Error('a world has at least one member');
+  await pollUntil(() => node.status().caughtUp && node.status().leaderId !== '', {
+    what: 'a leader',
     timeoutMs: 10_000,
     explain: () => JSON.stringify(node.status()),
   });
@@ -64,6 +73,7 @@ export async function startWorld(options: WorldOptions = {}): Promise<DoorWorld>
   return {
     node,
     door,
+    network,
     address,
     logged,
     registry: (extra = {}) =>
@@ -79,35 +89,49 @@ export async function startWorld(options: WorldOptions = {}): Promise<DoorWorld>
     async [Symbol.asyncDispose]() {
       for (const client of clients) client.close();
       await door.stop({ graceMs: 200 });
-      await node.stop({ graceMs: 200 });
+      await Promise.all([node, ...others].map((member) => member.stop({ graceMs: 200 })));
     },
   };
 }
 
-function startNode(limits: Limits, log: pino.Logger): Promise<RegistryNode> {
-  const self = nodeId('n1');
+interface NodeSetup {
+  readonly name: string;
+  readonly names: readonly string[];
+  readonly network: MemoryNetwork;
+  readonly limits: Limits;
+  readonly log: pino.Logger;
+}
+
+/** As the network in memory names them. */
+const addressOf = (member: string): string => `memory:${member}`;
+
+function startNode({ name, names, network, limits, log }: NodeSetup): Promise<RegistryNode> {
+  const self = nodeId(name);
   return createNode({
     self: {
       nodeId: self,
-      incarnation: '0123456789abcdef0123456789abcdef',
-      peerAddress: '127.0.0.1:1',
-      clientAddress: '127.0.0.1:2',
+      incarnation: name.slice(1).padStart(32, '0'),
+      peerAddress: addressOf(name),
+      clientAddress: addressOf(name),
     },
     clusterId: 'rollcall',
     softwareVersion: '9.9.9',
-    initialMembers: [{ nodeId: self, peerAddress: '127.0.0.1:1' }],
+    initialMembers: names.map((member) => ({
+      nodeId: nodeId(member),
+      peerAddress: addressOf(member),
+    })),
     logStore: new MemoryLogStore(emptyMemoryLog()),
     stateStore: new MemoryStateStore(emptyMemoryState()),
-    transport: new MemoryNetwork({ clock: systemClock }).transport(self),
+    transport: network.transport(self),
     markFormed: () => Promise.resolve(),
     clock: systemClock,
     log,
     fatal: (exitCode, reason, cause) => {
       throw new Error(`exit ${exitCode}: ${reason}`, { cause });
     },
-    seed: 7,
+    seed: Number(name.slice(1)),
     heartbeatMs: 20,
-    electionMs: 60,
+    electionMs: 100,
     limits,
   });
 }
