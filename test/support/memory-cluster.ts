@@ -97,9 +97,9 @@ export class MemoryCluster {
     const transport = this.network.transport(name, clock);
     const logStore = new MemoryLogStore(disk.log, this.#options.log?.(id));
     if (this.damagedLogs.has(id)) {
-      const { read } = logStore;
+      const read = logStore.read.bind(logStore);
       logStore.read = (from, to, maxBytes) =>
-        from > 1 ? Promise.reject(new Error('rot')) : read.call(logStore, from, to, maxBytes);
+        from > 1 ? Promise.reject(new Error('rot')) : read(from, to, maxBytes);
     }
     const stateStore = new MemoryStateStore(disk.state, this.#options.state?.(id));
     const { incarnation } = disk;
