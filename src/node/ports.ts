@@ -74,7 +74,8 @@ export interface PeerTransport {
   start(handlers: TransportHandlers): Promise<void>;
   /** Starts (or changes) the set of peers to keep streams to. */
   connect(peers: readonly { readonly nodeId: NodeId; readonly address: string }[]): void;
-  /** Queues frames; one message per call at most. False: not connected, or the bounded queue is full, and nothing was queued. */
+  /** Queues frames, as one message unless they need more than 4 MiB together; one frame alone must not. False: not
+   * connected, or the bounded queue is full, and nothing was queued. */
   send(to: NodeId, frames: readonly PeerFrame[]): boolean;
   /** The address it really listens on. */
   readonly address: string;

@@ -85,7 +85,6 @@ class GrpcPeerTransport implements PeerTransport {
   }
 
   send(to: NodeId, frames: readonly PeerFrame[]): boolean {
-    if (this.#stopping !== undefined) return false;
     return this.#links.get(to)?.send(frames) ?? false;
   }
 

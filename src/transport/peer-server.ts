@@ -137,7 +137,7 @@ export class PeerServer {
       if (ended || this.#stopped) return;
       try {
         if (from === undefined) from = this.#greet(call, key, message);
-        else if (this.#inbound.get(from) === call) this.#deliver(from, message);
+        else this.#deliver(from, message);
       } catch (error) {
         if (!(error instanceof WireError)) throw error;
         ended = true;
@@ -167,6 +167,7 @@ export class PeerServer {
     this.#pending.delete(key);
     const replaced = this.#inbound.get(hello.nodeId);
     this.#inbound.set(hello.nodeId, call);
+    // Ended within this call, so that none of its frames can come behind those of its successor.
     if (replaced !== undefined) end(replaced, status.ABORTED, 'replaced by a newer stream');
     call.write(encodeHello({ ...handlers.hello(), target: hello.nodeId }));
     this.#events.onAdmitted(hello.nodeId);

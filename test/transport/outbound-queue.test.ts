@@ -76,6 +76,7 @@ describe('the outbound queue', () => {
         for (const joined of unflushed) queue.flushed(joined);
         expect(given).toEqual(taken);
         expect(queue.idle).toBe(true);
+        expect(queue.offer([message(limits.maxQueuedBytes)])).toBe(true);
       }),
     );
   });

@@ -208,6 +208,18 @@ describe('garbled bytes', () => {
     expect(() => decodeMessage(bytes)).toThrow(WireError);
   });
 
+  test.for<[string, unknown]>([
+    ['an extension', new Date(0)],
+    ['a map', { a: 1 }],
+    ['deep nesting', deep],
+  ])('are refused even in a field that nobody reads: %s', ([, value]) => {
+    const hello = [0, 1, 'c', '', 'n1', 'i', 'p', 'c', 'v', 'n2'];
+    expect(decodeMessage(messageOf([...hello, 1], { moreTypes: true }))).toHaveLength(1);
+    expect(() => decodeMessage(messageOf([...hello, value], { moreTypes: true }))).toThrow(
+      WireError,
+    );
+  });
+
   test('accepts the entry that the refused ones are made from', () => {
     expect(decodeMessage(messageOf(append(entry)))).toHaveLength(1);
   });
