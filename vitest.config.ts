@@ -10,7 +10,9 @@ export default defineConfig({
     projects: [
       project(
         'unit',
-        ['test/{api,checkers,cli,config,lib,node,raft,registry,rpc,storage,tidy,transport}/**/*.test.ts'],
+        [
+          'test/{api,checkers,cli,client,config,lib,node,raft,registry,rpc,storage,telemetry,tidy,transport}/**/*.test.ts',
+        ],
         30_000,
       ),
       project('conformance', ['test/conformance/**/*.test.ts'], 30_000),

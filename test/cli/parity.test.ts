@@ -43,7 +43,7 @@ function fromDev(position: number): NodeConfig {
   return loadConfig({ flags: new Map(pairs), environment: {}, readFile: read }).config;
 }
 
-const port = (address: string | undefined): number | undefined =>
+const portOf = (address: string | undefined): number | undefined =>
   address === undefined ? undefined : parseAddress(address)?.port;
 
 /** What may differ between a process on loopback and a container: hosts and the place of the data. */
@@ -53,11 +53,11 @@ function withoutPlace(config: NodeConfig): object {
     dataDir: '',
     listenClient: config.listenClient.port,
     listenPeer: config.listenPeer.port,
-    advertiseClient: port(config.advertiseClient) ?? config.listenClient.port,
-    advertisePeer: port(config.advertisePeer) ?? config.listenPeer.port,
+    advertiseClient: portOf(config.advertiseClient) ?? config.listenClient.port,
+    advertisePeer: portOf(config.advertisePeer) ?? config.listenPeer.port,
     initialMembers: config.initialMembers?.map(({ nodeId, peerAddress }) => [
       nodeId,
-      port(peerAddress),
+      portOf(peerAddress),
     ]),
   };
 }

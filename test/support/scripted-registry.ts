@@ -1,0 +1,84 @@
+// A gRPC server on loopback that speaks the public contract and answers what a test tells it to: for testing clients.
+import {
+  type handleUnaryCall,
+  Metadata,
+  Server,
+  ServerCredentials,
+  type ServiceError,
+  status,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
+import { clientConstructors } from '../../src/rpc/clients.ts';
+
+export type Answer =
+  | { readonly kind: 'ok'; readonly message: object }
+  | { readonly kind: 'error'; readonly code: status; readonly details: string };
+
+export interface Asked {
+  readonly method: string;
+  readonly request: Readonly<Record<string, unknown>>;
+}
+
+const METHODS = [
+  'Register',
+  'RegisterBatch',
+  'Deregister',
+  'Heartbeat',
+  'SetStatus',
+  'GetInstance',
+  'ListInstances',
+  'ListServices',
+] as const;
+
+export class ScriptedRegistry {
+  /** Every call so far, in the order they arrived. */
+  readonly asked: readonly Asked[];
+  readonly endpoint: string;
+  readonly #server: Server;
+
+  private constructor(server: Server, endpoint: string, asked: readonly Asked[]) {
+    this.#server = server;
+    this.endpoint = endpoint;
+    this.asked = asked;
+  }
+
+  /** `answer` is called for each unary call, in the order they arrive. */
+  static async start(answer: (asked: Asked) => Answer): Promise<ScriptedRegistry> {
+    const server = new Server();
+    const handlers: UntypedServiceImplementation = {};
+    const asked: Asked[] = [];
+    for (const method of METHODS) handlers[method] = unaryHandler(method, asked, answer);
+    server.addService(clientConstructors().Registry.service, handlers);
+    const port = await new Promise<number>((resolve, reject) => {
+      server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
+        if (error === null) resolve(bound);
+        else reject(error);
+      });
+    });
+    return new ScriptedRegistry(server, `127.0.0.1:${port}`, asked);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    this.#server.forceShutdown();
+    return Promise.resolve();
+  }
+}
+
+function unaryHandler(
+  method: string,
+  asked: Asked[],
+  answer: (asked: Asked) => Answer,
+): handleUnaryCall<Readonly<Record<string, unknown>>, object> {
+  return (call, callback) => {
+    const one: Asked = { method, request: call.request };
+    asked.push(one);
+    const answered = answer(one);
+    if (answered.kind === 'ok') {
+      callback(null, answered.message);
+      return;
+    }
+    const { code, details } = answered;
+    const error: Partial<ServiceError> = { code, details, metadata: new Metadata() };
+    callback(error);
+  };
+}
