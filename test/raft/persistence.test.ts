@@ -1,7 +1,9 @@
 // The seam to the disk: what a batch holds, what a completion vouches for, and when a Ready has something to do.
 import { describe, expect, test } from 'vitest';
 import { present } from '../../src/lib/assert.ts';
-import type { PersistBatch } from '../../src/raft/index.ts';
+import { noteApplied, takeCommitted } from '../../src/raft/commit.ts';
+import { type PersistBatch, raftDefaults } from '../../src/raft/index.ts';
+import { createState } from '../../src/raft/state.ts';
 import {
   acknowledge,
   appendEntries,
@@ -12,10 +14,12 @@ import {
   heartbeat,
   inTerm,
   type LoneNode,
+  n1,
   n2,
   n3,
   propose,
   requestVote,
+  runsOf,
   startNode,
 } from './lone-node.ts';
 
@@ -169,6 +173,27 @@ describe('persistence', () => {
       fetch: [],
       events: [],
     });
+  });
+
+  test('nothing leaves memory that is not both applied and durable', () => {
+    const log = entries(1, 1, 1);
+    const state = createState({
+      config: { ...raftDefaults, id: n1, voters: [n1, n2, n3], seed: 1, maxCachedBytes: 1 },
+      hardState: { term: inTerm(1), votedFor: undefined, commitIndex: at(3) },
+      runs: runsOf(log),
+      lastIndex: at(3),
+      tail: log,
+      appliedIndex: at(0),
+    });
+    takeCommitted(state);
+    state.log.persistedIndex = at(1);
+    noteApplied(state, at(2));
+    expect(state.log.firstCached).toBe(2);
+    state.log.persistedIndex = at(3);
+    noteApplied(state, at(2));
+    expect(state.log.firstCached).toBe(3);
+    noteApplied(state, at(3));
+    expect(state.log.firstCached).toBe(4);
   });
 
   test('a host that applies beyond what it was given is stopped', () => {
