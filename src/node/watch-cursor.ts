@@ -62,8 +62,9 @@ export class WatchReader implements WatchCursor {
   /** Up to here one message per revision is owed whatever the reader's pace: it resumed to get exactly what it missed. */
   #exactUntil: Revision = revision(0);
   #blocked = false;
-  /** Set by a blockage, cleared when the reader has caught up. */
+  /** Set by a blockage that left it behind, cleared when it has caught up. */
   #wasBlocked = false;
+  /** Once it lags it gets merged messages until it has caught up. */
   #merging = false;
   #closed = false;
   #lastSentMs: number;
@@ -90,6 +91,8 @@ export class WatchReader implements WatchCursor {
   drained(): void {
     if (!this.#blocked || this.#closed) return;
     this.#blocked = false;
+    // One that missed nothing meanwhile keeps up, whatever comes next.
+    this.#wasBlocked = this.#position.kind === 'behind';
     this.#source.schedule(this);
   }
 
@@ -249,9 +252,7 @@ export class WatchReader implements WatchCursor {
     this.#lastSentMs = this.#source.now();
     this.#sentRevision = complete;
     this.#guarded(() => {
-      if (this.#sink.write(message)) return;
-      this.#blocked = true;
-      this.#wasBlocked = true;
+      if (!this.#sink.write(message)) this.#blocked = true;
     });
   }
 

@@ -128,6 +128,18 @@ describe('a reader that lags (G17)', () => {
     expect(reader.received.map(({ revision }) => revision).slice(-2)).toEqual([21, 42]);
   });
 
+  test('one that was blocked and missed nothing gets one message for each of a later burst', () => {
+    const world = new WatchWorld({ mergeBehind: 20 });
+    const reader = world.watch({}, '', new Reader(1));
+    reader.drain(1000);
+    world.clock.rest();
+    for (let port = 1; port <= 80; port++) {
+      world.publish(world.catalogue.register({ id: 'a', port }));
+    }
+    world.clock.rest();
+    expect(reader.received).toHaveLength(81);
+  });
+
   test('merged messages are cut at whole revisions and keep within the limit', () => {
     const world = new WatchWorld({ mergeBehind: 5, messageBytes: 4000 });
     const reader = world.watch({}, '', new Reader(1));
