@@ -12,8 +12,8 @@ export interface DataDirLock {
   release(): Promise<void>;
 }
 
-/** A claim becomes a hold once no other socket of the directory lives. */
-type State = 'claiming' | 'holding';
+/** A claim becomes a hold once no other socket of the directory lives. One that hangs up without a word is `leaving`. */
+type State = 'claiming' | 'holding' | 'leaving';
 
 interface Owner {
   readonly state: State;
@@ -84,8 +84,9 @@ async function settleClaim(
       if (entry === name) continue;
       const owner = await ask(socketPath(entry));
       if (owner === undefined) dead.push(entry);
-      else if (owner.state === 'holding' || entry < name) throw inUse(directory, owner.who);
-      else rival = owner;
+      else if (owner.state === 'holding' || (owner.state === 'claiming' && entry < name)) {
+        throw inUse(directory, owner.who);
+      } else rival = owner;
     }
     if (rival === undefined) return dead;
     if (performance.now() > deadline) throw inUse(directory, rival.who);
@@ -134,12 +135,17 @@ function ask(path: string): Promise<Owner | undefined> {
     socket.setEncoding('utf8');
     socket.on('data', (text: string) => (answer += text.slice(0, 1024)));
     socket.on('end', () => {
-      const [, state, who] = /^(claiming|holding) (.*)\n$/.exec(answer) ?? [];
-      finish({ state: state === 'claiming' ? 'claiming' : 'holding', who: who ?? '' });
+      finish(ownerOf(answer));
     });
     socket.on('error', (error: NodeJS.ErrnoException) => {
-      const dead = error.code === 'ECONNREFUSED' || error.code === 'ENOENT';
-      finish(dead ? undefined : { state: 'holding', who: '' });
+      if (error.code === 'ECONNREFUSED' || error.code === 'ENOENT') finish(undefined);
+      else finish({ state: error.code === 'ECONNRESET' ? 'leaving' : 'holding', who: '' });
     });
   });
+}
+
+function ownerOf(answer: string): Owner {
+  if (answer === '') return { state: 'leaving', who: '' };
+  const [, state, who] = /^(claiming|holding) (.*)\n$/.exec(answer) ?? [];
+  return { state: state === 'claiming' ? 'claiming' : 'holding', who: who ?? '' };
 }

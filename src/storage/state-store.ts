@@ -1,6 +1,7 @@
 // The state machine on LevelDB (architecture.md, "State store"): a copy that saves replaying the log. It is believed only
 // as far as it can be verified; what cannot is thrown away, because the log has everything.
-import { rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
+import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import type { Logger } from 'pino';
 import { assert, InvariantError } from '../lib/assert.ts';
@@ -9,6 +10,7 @@ import type { StateBatch, StateStore } from '../node/ports.ts';
 import type { RegistryImage, StoredRecord } from '../registry/index.ts';
 import { DiskError } from './errors.ts';
 import { decodeMeta, encodeMeta, metaKey, recordKey, registryKey, type StateMeta } from './keys.ts';
+import { crashOf } from './state-probe.ts';
 import { makeDurableDirectory } from './wal/wal-files.ts';
 
 /** The order-independent hash over all records, the revision and the registry time: 16 hex digits (src/registry). */
@@ -30,6 +32,8 @@ type Database = ClassicLevel<string, Uint8Array>;
 // LevelDB hands rows over in blocks of this size; its default of 16 KiB makes a scan several times slower.
 const scanBlockBytes = 1024 * 1024;
 const scanRows = 4096;
+const lockedForMs = 2_000;
+const lockedPollMs = 50;
 
 /** Opens the state in `directory`, or an empty one if what is there cannot be verified.
  * @throws DiskError when not even an empty one can be made. */
@@ -67,24 +71,42 @@ async function tryOpen(
   owner: string,
   hashOfImage: HashOfImage,
 ): Promise<Attempt> {
+  const isNew = (await readdir(directory)).length === 0;
+  const crash = isNew ? undefined : await crashOf(directory);
+  if (crash !== undefined) return { kind: 'unusable', reason: crash };
   const database: Database = new ClassicLevel(directory, {
     keyEncoding: 'utf8',
     valueEncoding: 'view',
   });
   try {
-    await database.open();
+    await openUnlocked(database);
     const found = await scan(database);
     const problem = problemOf(found, owner, hashOfImage);
-    if (problem === undefined)
+    if (problem === undefined) {
       return { kind: 'verified', database, image: imageOf(found, hashOfImage) };
+    }
     await database.close();
     return { kind: 'unusable', reason: problem };
   } catch (error) {
+    if (error instanceof InvariantError) throw error;
     await database.close().catch(() => undefined);
-    const reason = reasonOf(error);
-    // Another handle of this process: the directory is healthy and in use, so it is not to be deleted.
-    assert(!reason.includes('LEVEL_LOCKED'), 'the state store is opened once');
-    return { kind: 'unusable', reason: `LevelDB failed: ${reason}` };
+    return { kind: 'unusable', reason: `LevelDB failed: ${reasonOf(error)}` };
+  }
+}
+
+/** A directory that is locked is healthy and in use, so it is never discarded. The holder may be the probe of a process
+ * that was killed, on its way out. */
+async function openUnlocked(database: Database): Promise<void> {
+  const deadline = performance.now() + lockedForMs;
+  for (;;) {
+    try {
+      await database.open();
+      return;
+    } catch (error) {
+      if (!reasonOf(error).includes('LEVEL_LOCKED')) throw error;
+      assert(performance.now() < deadline, 'the state store is opened once');
+      await delay(lockedPollMs);
+    }
   }
 }
 

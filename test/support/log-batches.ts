@@ -35,16 +35,18 @@ export class LogModel {
   /** Makes the batch and takes it into the model. */
   next(plan: BatchPlan): PersistBatch {
     const payloads = plan.payloads ?? [];
-    const now = term(Math.max(1, this.hardState.term + (plan.rise ?? 0)));
     const cut = Math.min(plan.cut ?? 0, this.lastIndex - this.hardState.commitIndex);
+    // Only a new leader makes a follower cut: one index and term never name two entries.
+    const rise = Math.max(plan.rise ?? 0, cut > 0 ? 1 : 0);
+    const now = term(Math.max(1, this.hardState.term + rise));
     const truncateAfter = cut > 0 ? logIndex(this.lastIndex - cut) : undefined;
     if (cut > 0) this.entries.length -= cut;
     const entries = payloads.map(
-      (payload, at): LogEntry => ({
+      (bytes, at): LogEntry => ({
         index: logIndex(this.lastIndex + 1 + at),
         term: now,
-        kind: payload.length === 0 ? 'noop' : 'command',
-        payload,
+        kind: bytes.length === 0 ? 'noop' : 'command',
+        payload: bytes,
       }),
     );
     this.entries.push(...entries);
@@ -61,7 +63,7 @@ export function payload(bytes: number, mark = 1): Uint8Array {
   return Uint8Array.from({ length: bytes }, (_, at) => (mark * 31 + at * 7) % 256);
 }
 
-const payloads = fc.oneof(
+const anyPayload = fc.oneof(
   { weight: 6, arbitrary: fc.uint8Array({ maxLength: 60 }) },
   { weight: 2, arbitrary: fc.uint8Array({ minLength: 300, maxLength: 900 }) },
   // Zero payloads are what a sector that was never written would look like.
@@ -73,6 +75,6 @@ export const anyPlan: fc.Arbitrary<BatchPlan> = fc.record({
   rise: fc.constantFrom(0, 0, 0, 1, 3),
   votedFor: fc.constantFrom(undefined, nodeId('n1'), nodeId('node-with-a-longer-name')),
   cut: fc.constantFrom(0, 0, 0, 1, 2, 5),
-  payloads: fc.array(payloads, { maxLength: 6 }),
+  payloads: fc.array(anyPayload, { maxLength: 6 }),
   commit: fc.constantFrom(0, 0, 1, 3),
 });

@@ -48,12 +48,12 @@ export class MemoryStateStore implements StateStore {
   }
 
   async write(batch: StateBatch): Promise<void> {
-    if (this.#ended !== undefined) throw this.#ended;
+    this.#assertAlive();
     assert(!this.#writing, 'one state batch is written at a time');
     this.#writing = true;
     try {
       await this.#beforeDurable(batch);
-      if (this.#ended !== undefined) throw this.#ended;
+      this.#assertAlive();
       for (const { key, value } of batch.records) {
         if (value === undefined) this.#state.records.delete(key);
         else this.#state.records.set(key, value.slice());
@@ -66,6 +66,10 @@ export class MemoryStateStore implements StateStore {
     } finally {
       this.#writing = false;
     }
+  }
+
+  #assertAlive(): void {
+    if (this.#ended !== undefined) throw this.#ended;
   }
 
   async close(): Promise<void> {

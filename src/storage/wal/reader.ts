@@ -89,9 +89,9 @@ async function readStretch(
     const offset = (ref.sector - segment.baseSector) * sectorBytes;
     const damaged = (reason: string, cause?: unknown): DamagedLogError =>
       new DamagedLogError(segment.path, offset, reason, cause);
-    const at = (ref.sector - first.sector) * sectorBytes;
-    if (at + ref.sectors * sectorBytes > got) throw damaged('the file ends before its frame does');
-    const frame = bytes.subarray(at, at + ref.sectors * sectorBytes);
+    const start = (ref.sector - first.sector) * sectorBytes;
+    const frame = bytes.subarray(start, start + ref.sectors * sectorBytes);
+    if (start + frame.length > got) throw damaged('the file ends before its frame does');
     const header = decodeHeader(frame);
     const whole =
       header !== undefined &&
@@ -101,16 +101,17 @@ async function readStretch(
     if (!whole) throw damaged('a frame does not match its checksum');
     const next = logIndex(wanted.from + alreadyFound + entries.length);
     const end = logIndex(Math.min(wanted.to, ref.lastIndex));
+    let held: readonly LogEntry[];
     try {
-      for (const entry of entriesOf(frame, header, next, end)) entries.push(entry);
+      held = entriesOf(frame, header, next, end);
     } catch (cause) {
       throw damaged('a frame with a right checksum does not follow the format', cause);
     }
-  }
-  const wrong = entries.find((entry, at) => !isExpected(entry, wanted, alreadyFound + at));
-  if (wrong !== undefined || entries.length === 0) {
-    const offset = (first.sector - segment.baseSector) * sectorBytes;
-    throw new DamagedLogError(segment.path, offset, 'the frame holds other entries than it did');
+    const expected = held.every((entry, at) => isExpected(entry, next + at, wanted.runs));
+    if (held.length !== end - next + 1 || !expected) {
+      throw damaged('the frame holds other entries than it did');
+    }
+    for (const entry of held) entries.push(entry);
   }
   return entries;
 }
@@ -162,7 +163,7 @@ function entriesOf(
   return entries;
 }
 
-function isExpected(entry: LogEntry, wanted: Wanted, at: number): boolean {
-  const run = wanted.runs.findLast((candidate) => candidate.firstIndex <= entry.index);
-  return entry.index === wanted.from + at && entry.term === run?.term;
+function isExpected(entry: LogEntry, index: number, runs: readonly TermRun[]): boolean {
+  const run = runs.findLast((candidate) => candidate.firstIndex <= index);
+  return entry.index === index && entry.term === run?.term;
 }

@@ -61,7 +61,7 @@ const zeroWindow = Buffer.alloc(windowSectors * sectorBytes);
 class SectorWindow {
   readonly #file: WalFile;
   readonly #sectors: number;
-  #memory = Buffer.allocUnsafeSlow(windowSectors * sectorBytes);
+  #memory = Buffer.alloc(0);
   #start = 0;
   #end = 0;
 

@@ -1,0 +1,141 @@
+// What the state store on LevelDB refuses to believe, and that it lets go of its image.
+import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { logIndex, revision } from '../../src/lib/ids.ts';
+import { decodeMeta, encodeMeta, type StateMeta } from '../../src/storage/keys.ts';
+import { openStateStore } from '../../src/storage/state-store.ts';
+import { contentOf, StateModel, testHash } from '../support/state-batches.ts';
+
+let directory: string;
+beforeEach(async () => {
+  directory = await mkdtemp(join(tmpdir(), 'rollcall-state-'));
+});
+afterEach(() => rm(directory, { recursive: true }));
+
+const open = (owner = 'a') => openStateStore(directory, { hashOfImage: testHash, owner });
+
+async function writeSome(): Promise<StateModel> {
+  const model = new StateModel();
+  const store = await open();
+  await store.write(model.next({ put: { a: 'one', b: 'two' } }));
+  await store.close();
+  return model;
+}
+
+/** Changes the database behind the store's back. */
+async function tamper(change: (level: ClassicLevel) => Promise<void>): Promise<void> {
+  const level = new ClassicLevel(directory);
+  await change(level);
+  await level.close();
+}
+
+async function expectDiscarded(reason: RegExp, owner = 'a'): Promise<void> {
+  const store = await open(owner);
+  expect(store.discarded).toMatch(reason);
+  expect(store.image.appliedIndex).toBe(0);
+  expect(contentOf(store.image.records)).toEqual({});
+  const model = new StateModel();
+  await store.write(model.next({ put: { fresh: 'start' } }));
+  await store.close();
+  const again = await open(owner);
+  expect(again.discarded).toBeUndefined();
+  expect(contentOf(again.image.records)).toEqual({ fresh: 'start' });
+  await again.close();
+}
+
+describe('content that does not add up is discarded, with the reason', () => {
+  test('a changed value', async () => {
+    await writeSome();
+    await tamper((level) => level.put('r/a', 'ane'));
+    await expectDiscarded(/2 records have the hash [0-9a-f]{16} instead of [0-9a-f]{16}/);
+  });
+  test('a lost record', async () => {
+    await writeSome();
+    await tamper((level) => level.del('r/b'));
+    await expectDiscarded(/1 records have the hash/);
+  });
+  test('a changed index, which the hash of the state does not cover', async () => {
+    await writeSome();
+    await tamper(async (level) => {
+      const meta = await level.get('!meta');
+      await level.put('!meta', String(meta).replace('[1,3,', '[1,4,'));
+    });
+    await expectDiscarded(/metadata does not match its checksum/);
+  });
+  test('lost metadata', async () => {
+    await writeSome();
+    await tamper((level) => level.del('!meta'));
+    await expectDiscarded(/records without metadata/);
+  });
+  test('a key of another program', async () => {
+    await writeSome();
+    await tamper((level) => level.put('x', 'y'));
+    await expectDiscarded(/a key that no version/);
+  });
+  test('the state of another node', async () => {
+    await writeSome();
+    await expectDiscarded(/another node/, 'b');
+  });
+  test('a directory full of something else', async () => {
+    await writeSome();
+    for (const name of await readdir(directory))
+      await writeFile(join(directory, name), 'not a database');
+    await expectDiscarded(/LevelDB failed: LEVEL_/);
+  });
+});
+
+test('a directory that cannot be made is a disk error', async () => {
+  const file = join(directory, 'file');
+  await writeFile(file, '');
+  const opened = openStateStore(join(file, 'state'), { hashOfImage: testHash });
+  await expect(opened).rejects.toMatchObject({ name: 'DiskError', exitCode: 10 });
+});
+
+test('a second handle on an open store is refused, and deletes nothing', async () => {
+  const model = await writeSome();
+  const store = await open();
+  await expect(open()).rejects.toThrow('opened once');
+  await store.write(model.next({ put: { c: 'three' } }));
+  await store.close();
+  const again = await open();
+  expect(contentOf(again.image.records)).toEqual({ a: 'one', b: 'two', c: 'three' });
+  await again.close();
+});
+
+test('the image is handed over once, and not kept', async () => {
+  await writeSome();
+  const store = await open();
+  const iterator = store.image.records[Symbol.iterator]();
+  const first = iterator.next().value;
+  expect(first?.key).toBe('a');
+  iterator.next();
+  iterator.next();
+  expect(() => [...store.image.records]).toThrow('read once');
+  await store.close();
+});
+
+describe('the metadata, format 1', () => {
+  const state: StateMeta = {
+    appliedIndex: logIndex(12),
+    appliedTerm: 3,
+    owner: 'a"b',
+    meta: { revision: revision(7), registryTimeMs: 1.5, hash: '00ff' },
+  };
+  const golden = '[1,12,3,"a\\"b",7,1.5,"00ff","45a02ae8"]';
+
+  test('is written as the golden vector', () => {
+    expect(Buffer.from(encodeMeta(state)).toString()).toBe(golden);
+    expect(decodeMeta(Buffer.from(golden))).toEqual(state);
+  });
+  test('with any bit flipped is not read', () => {
+    const bytes = Buffer.from(golden);
+    for (let at = 0; at < bytes.length * 8; at++) {
+      const flipped = Buffer.from(bytes);
+      flipped[at >> 3] = (flipped[at >> 3] ?? 0) ^ (1 << (at & 7));
+      expect(decodeMeta(flipped)).toBeUndefined();
+    }
+  });
+});
