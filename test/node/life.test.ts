@@ -100,6 +100,11 @@ describe('a restarted node', () => {
     const later = cluster.node(survivor).registry.meta().registryTimeMs;
     expect(later).toBeGreaterThanOrEqual(registryTimeMs);
     expect(later - registryTimeMs).toBeLessThan(5000);
+    await cluster.clock.advance(30_000);
+    await cluster.register(survivor, 'c');
+    const passed = cluster.node(survivor).registry.meta().registryTimeMs - later;
+    expect(passed).toBeGreaterThanOrEqual(30_000);
+    expect(passed).toBeLessThan(31_000);
   });
 });
 
