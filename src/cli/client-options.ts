@@ -89,7 +89,9 @@ export async function withClient<T>(
   }
 }
 
-export function commandFailure(error: ClientError, kind: 'read' | 'write'): CommandFailed {
+function commandFailure(error: ClientError, kind: 'read' | 'write'): CommandFailed {
+  // A value that the registry refuses is wrong usage, like one that is refused here.
+  if (error.status === 'INVALID_ARGUMENT') return new CommandFailed(error.message, EXIT.usage);
   const unknown = kind === 'write' && error.fate === 'unknown';
   const suffix = unknown ? ' (it may have been done or not)' : '';
   return new CommandFailed(error.message + suffix, unknown ? EXIT.outcomeUnknown : EXIT.failed);

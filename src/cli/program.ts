@@ -14,7 +14,7 @@ import { addWatch } from './commands/watch.ts';
 import { type CliContext, CommandFailed } from './context.ts';
 import { EXIT } from './exit-codes.ts';
 
-export function createProgram(context: CliContext, version: string): Command {
+function createProgram(context: CliContext, version: string): Command {
   const program = new Command('rollcall');
   program
     .description(

@@ -4,23 +4,23 @@ import { ClientError, type RegistryClient } from '../client/index.ts';
 
 const TRY_EVERY_MS = 50;
 
-/** False when the time is over first, or the signal is aborted. The client's own timeout should be short. */
+/** Undefined once it does; else why it did not in time, or by when the signal was aborted. The client's own timeout should be short. */
 export async function waitUntilWritable(
   client: RegistryClient,
   timeoutMs: number,
   signal?: AbortSignal,
-): Promise<boolean> {
+): Promise<string | undefined> {
   const { runtime } = client;
   const deadline = runtime.now() + timeoutMs;
   for (;;) {
-    if (signal?.aborted === true) return false;
+    if (signal?.aborted === true) return 'interrupted';
     try {
       await client.listServices({ page_size: 1, read: { consistency: 'LINEARIZABLE' } });
-      return true;
+      return undefined;
     } catch (error) {
       if (!(error instanceof ClientError) || error.fate === 'final') throw error;
       const remainingMs = deadline - runtime.now();
-      if (remainingMs <= 0) return false;
+      if (remainingMs <= 0) return error.message;
       await runtime.sleep(Math.min(TRY_EVERY_MS, remainingMs), signal);
     }
   }

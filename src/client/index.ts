@@ -1,5 +1,5 @@
 // The public surface of the client. It knows the contract (rpc/) and no code of the server.
-export { ClientError, type Fate } from './client-error.ts';
-export { RegistryClient, type RegistryClientOptions } from './registry-client.ts';
+export { ClientError } from './client-error.ts';
+export { RegistryClient } from './registry-client.ts';
 export type { ClientRuntime } from './runtime.ts';
-export { watch, type WatchOptions } from './watch.ts';
+export { watch } from './watch.ts';

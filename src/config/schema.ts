@@ -5,7 +5,7 @@ import { formatAddress, isWildcard, parseAddress } from './address.ts';
 import { limitNames, limitSpecs } from './limits.ts';
 
 /** What --help and the documents say about a field, beside its default. */
-export interface FieldNotes {
+interface FieldNotes {
   /** What stands for the value in --help. */
   readonly placeholder: string;
   readonly unit: string;

@@ -15,7 +15,18 @@ const FOLDERS: Readonly<Record<string, readonly string[]>> = {
   transport: ['node', 'raft', 'registry', 'rpc', 'config', 'telemetry', 'lib'],
   api: ['node', 'raft', 'registry', 'rpc', 'config', 'telemetry', 'lib'],
   client: ['rpc', 'lib'],
-  cli: ['api', 'transport', 'storage', 'node', 'client', 'rpc', 'config', 'telemetry', 'lib'],
+  cli: [
+    'api',
+    'transport',
+    'storage',
+    'node',
+    'registry',
+    'client',
+    'rpc',
+    'config',
+    'telemetry',
+    'lib',
+  ],
 };
 
 /** Where a package may be used. A package that is missing here may not be used in src. */

@@ -12,12 +12,12 @@ export interface SyntaxNode {
   readonly [field: string]: unknown;
 }
 
-export interface Comment {
+interface Comment {
   readonly text: string;
   readonly line: number;
 }
 
-export interface Import {
+interface Import {
   readonly specifier: string;
   readonly line: number;
 }

@@ -151,7 +151,7 @@ async function walkPages<P extends { readonly next_page_token: string }>(
   }
 }
 
-export function instanceTable(instances: readonly Instance__Output[]): string {
+function instanceTable(instances: readonly Instance__Output[]): string {
   return formatTable(
     ['service', 'id', 'address', 'status', 'version', 'zone', 'weight', 'tags', 'generation'],
     instances.map((instance) => [

@@ -55,12 +55,7 @@ async function showStatus(flags: StatusFlags, context: CliContext): Promise<void
   // While waiting, a try must end soon enough for the wait to keep its own time.
   const timeoutMs = Math.min(flags.timeoutMs, flags.wait === undefined ? Infinity : TRY_TIMEOUT_MS);
   await withClient({ ...flags, timeoutMs }, context, 'read', async (client) => {
-    if (flags.wait !== undefined && !(await waitUntilWritable(client, flags.wait * 1000))) {
-      throw new CommandFailed(
-        `the cluster did not accept writes within ${flags.wait} s`,
-        EXIT.failed,
-      );
-    }
+    if (flags.wait !== undefined) await wait(client, flags.wait);
     const answers = await askAll(client, endpointsOf(flags, context), flags);
     const nodes = answers.flatMap((answer) => answer.status ?? []);
     if (nodes.length === 0) {
@@ -72,6 +67,13 @@ async function showStatus(flags: StatusFlags, context: CliContext): Promise<void
       for (const problem of node.problems) context.warn(`${node.node_id}: ${problem}`);
     }
   });
+}
+
+async function wait(client: RegistryClient, seconds: number): Promise<void> {
+  const problem = await waitUntilWritable(client, seconds * 1000);
+  if (problem === undefined) return;
+  const told = `the cluster did not accept writes within ${seconds} s: ${problem}`;
+  throw new CommandFailed(told, EXIT.failed);
 }
 
 async function showMembers(flags: ClientFlags, context: CliContext): Promise<void> {

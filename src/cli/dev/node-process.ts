@@ -7,7 +7,7 @@ import { isReadyNotice } from '../child-channel.ts';
 import { exitMeaning, NEEDS_OPERATOR } from '../exit-codes.ts';
 import type { PlannedNode } from './plan.ts';
 
-export interface NodeProcessEvents {
+interface NodeProcessEvents {
   onReady(pid: number): void;
   /** The process ended without being told to. `restartMs` undefined: it stays down. */
   onDied(end: string, exitCode: number | undefined, restartMs: number | undefined): void;
@@ -15,7 +15,7 @@ export interface NodeProcessEvents {
   onLine?(line: string): void;
 }
 
-export interface NodeProcessOptions {
+interface NodeProcessOptions {
   readonly plan: PlannedNode;
   /** Program and first arguments: what runs `rollcall`. */
   readonly command: readonly [program: string, ...rest: string[]];

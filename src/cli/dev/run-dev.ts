@@ -56,11 +56,16 @@ export async function runDev(options: DevOptions, context: CliContext): Promise<
   }
 }
 
+const isLogFile = (name: string): boolean => name.startsWith('node.log');
+
 /** Data of a cluster of another size would never form one of this size; better said than waited for. */
 function refuseOtherSize(directory: string, nodes: number): void {
   let found: readonly string[] = [];
   try {
-    found = readdirSync(directory).filter((name) => /^n[1-9]$/.test(name));
+    // A folder with a log file alone is one that never became a node.
+    found = readdirSync(directory)
+      .filter((name) => /^n[1-9]$/.test(name))
+      .filter((name) => readdirSync(join(directory, name)).some((file) => !isLogFile(file)));
   } catch {
     return;
   }
@@ -85,7 +90,7 @@ async function announceWritable(
   signal: AbortSignal,
 ): Promise<void> {
   // A cluster that cannot form says so through its nodes; this waits as long as it takes.
-  if (!(await waitUntilWritable(client, Number.POSITIVE_INFINITY, signal))) return;
+  if ((await waitUntilWritable(client, Number.POSITIVE_INFINITY, signal)) !== undefined) return;
   const endpoints =
     options.basePort === DEFAULT_BASE_PORT && options.nodes === 3
       ? ''
