@@ -106,11 +106,12 @@ async function untilEqual(): Promise<string> {
 async function play(): Promise<void> {
   await register(present(endpoints[0], 'three'), 'first');
   say('the first registration is acknowledged');
-  const watcher = new Watcher('watcher', endpoints, 0);
+  const position = await leaderPosition();
+  // On the node that is killed, so that it has to go on elsewhere.
+  const watcher = new Watcher('watcher', endpoints, position);
   for (let n = 0; n < 20; n++) {
     await register(present(endpoints[n % 3], 'three'), `before-${n}`);
   }
-  const position = await leaderPosition();
   const name = `n${position + 1}`;
   const container = compose('ps', '-q', name).trim();
   const pid = execFileSync('docker', ['inspect', '-f', '{{.State.Pid}}', container], {
