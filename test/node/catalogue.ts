@@ -11,7 +11,7 @@ import {
   type Selector,
 } from '../../src/registry/index.ts';
 
-export interface Registration {
+interface Registration {
   readonly id: string;
   /** Default 's0'. */
   readonly service?: string;

@@ -17,9 +17,6 @@ export interface Proposal {
   readonly apply: () => Applied;
   readonly lose: () => void;
 }
-export interface Answer {
-  readonly outcome: HeartbeatOutcome;
-}
 
 export class LeaseWorld {
   readonly clock = new TurnClock();

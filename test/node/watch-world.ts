@@ -17,7 +17,7 @@ import { type Applied, matches, type Registry, type Selector } from '../../src/r
 import { type Catalogue, createCatalogue, selector } from './catalogue.ts';
 import { TurnClock } from './turn-clock.ts';
 
-export const CLUSTER = '0123456789abcdef0123456789abcdef';
+const CLUSTER = '0123456789abcdef0123456789abcdef';
 
 /** A message as a reader sees it. */
 export interface Seen extends Omit<WatchMessage, 'changes'> {
@@ -35,7 +35,7 @@ export interface SeenChange {
 }
 
 /** JSON, padded with the record's bytes so that sizes are as on the real wire, and counted. */
-export class CountingFormat implements WatchFormat {
+class CountingFormat implements WatchFormat {
   changes = 0;
   messages = 0;
 
