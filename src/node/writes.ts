@@ -41,7 +41,8 @@ export interface WritesHost {
   readonly firstId: number;
 }
 
-interface Pending extends WriteCall {
+interface Pending {
+  readonly call: WriteCall;
   readonly id: number;
   /** While it certainly is in no log: when to give up. */
   readonly giveUpMs: number;
@@ -88,7 +89,7 @@ export class Writes {
   submit(call: WriteCall): () => void {
     const now = this.#host.clock.now();
     const write: Pending = {
-      ...call,
+      call,
       id: this.#nextId++,
       giveUpMs: Math.min(call.deadlineMs, now + NOT_APPENDED_MS),
       lastMs: Math.min(call.deadlineMs, now + APPENDED_MS),
@@ -100,7 +101,7 @@ export class Writes {
     };
     this.#pending.set(write.id, write);
     this.#waiting.add(write);
-    if (write.origin === 'caller') this.#callers++;
+    if (write.call.origin === 'caller') this.#callers++;
     this.#host.wake();
     return () => this.#giveUp(write, 'noQuorum', 'the caller went away');
   }
@@ -175,8 +176,8 @@ export class Writes {
   #settle(write: Pending, outcome: WriteOutcome): void {
     if (!this.#pending.delete(write.id)) return;
     this.#waiting.delete(write);
-    if (write.origin === 'caller') this.#callers--;
-    write.done(outcome);
+    if (write.call.origin === 'caller') this.#callers--;
+    write.call.done(outcome);
   }
 
   #fail(write: Pending, code: ErrorCode, message: string): void {
@@ -209,7 +210,7 @@ export class Writes {
   /** What was sent may have arrived. With a request_id it can be asked again: it is applied once however often it is sent. */
   #adrift(write: Pending): void {
     write.uncertain = true;
-    if (write.requestId === '') this.#fail(write, 'outcomeUnknown', UNKNOWN);
+    if (write.call.requestId === '') this.#fail(write, 'outcomeUnknown', UNKNOWN);
     else this.#wait(write, RETRY_MS);
   }
 
@@ -218,7 +219,7 @@ export class Writes {
     const leader = this.#host.leader();
     // A leader that has not applied its own no-op keeps what it gets for the moment that takes.
     if (leader === this.#host.self) return;
-    if (write.origin === 'peer') return this.#fail(write, 'notLeader', CHANGED);
+    if (write.call.origin === 'peer') return this.#fail(write, 'notLeader', CHANGED);
     if (leader !== undefined) this.#forward(write, leader);
   }
 
@@ -226,12 +227,13 @@ export class Writes {
     write.stage = 'forwarded';
     write.forwardedTo = to;
     this.#waiting.delete(write);
-    const { id, body, requestId, fingerprint, actor } = write;
+    const { body, requestId, fingerprint, actor } = write.call;
+    const { id } = write;
     this.#host.send(to, { kind: 'writeRequest', id, body, requestId, fingerprint, actor });
   }
 
   #lead(write: Pending): void {
-    const { body, requestId } = write;
+    const { body, requestId } = write.call;
     // A register is a sign of life as of its arrival; an answer follows only after a quorum round, or through the log.
     const alive = this.#renew(body);
     const { registry } = this.#host;
@@ -246,15 +248,15 @@ export class Writes {
   #checked(write: Pending, outcome: RoundOutcome): void {
     if (!this.#pending.has(write.id)) return;
     if (outcome.kind === 'failed' || !this.#host.leading()) return this.#wait(write, RETRY_MS);
-    const answer = this.#host.registry.answerIfUnchanged(write.body);
-    if (answer === undefined || !this.#renew(write.body)) this.#propose(write);
+    const answer = this.#host.registry.answerIfUnchanged(write.call.body);
+    if (answer === undefined || !this.#renew(write.call.body)) this.#propose(write);
     else this.#settle(write, { kind: 'applied', result: answer });
   }
 
   #propose(write: Pending): void {
     write.stage = 'proposed';
     this.#waiting.delete(write);
-    this.#host.propose(write, (outcome) => this.#proposed(write, outcome));
+    this.#host.propose(write.call, (outcome) => this.#proposed(write, outcome));
   }
 
   #proposed(write: Pending, outcome: ProposalOutcome): void {
@@ -272,7 +274,7 @@ export class Writes {
   /** Certainly in no log: for a caller it is tried again, a peer does that itself. */
   #refused(write: Pending): void {
     write.refusal = 'notLeader';
-    if (write.origin === 'peer') this.#fail(write, 'notLeader', CHANGED);
+    if (write.call.origin === 'peer') this.#fail(write, 'notLeader', CHANGED);
     else this.#wait(write, 0);
   }
 
