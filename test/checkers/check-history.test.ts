@@ -82,7 +82,7 @@ const truth: History = {
         reset(0),
         message(1, put('a', 'm1')),
         { ...reset(5, put('a', 'm3')), more: true },
-        reset(5, put('c', 'm5')),
+        message(5, put('c', 'm5')),
       ],
     },
   ],
@@ -161,6 +161,15 @@ const planted: readonly { name: string; guarantee: string; history: History }[] 
     name: 'a reset that restates too little',
     guarantee: 'G5',
     history: withMessages('reset', [reset(0), reset(5, put('c', 'm5'))]),
+  },
+  {
+    name: 'a reset that ends before its last part',
+    guarantee: 'G5',
+    history: withMessages('reset', [
+      reset(0),
+      message(1, put('a', 'm1')),
+      reset(5, put('a', 'm3')),
+    ]),
   },
   {
     name: 'a reset that goes back in time',

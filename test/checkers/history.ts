@@ -31,6 +31,7 @@ export interface ChangeRecord {
 export interface WatchMessageRecord {
   readonly atMs: number;
   readonly revision: number;
+  /** Set on the first part of a restated state; `more` until its last. */
   readonly reset: boolean;
   readonly more: boolean;
   readonly changes: readonly ChangeRecord[];

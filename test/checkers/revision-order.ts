@@ -20,8 +20,11 @@ export function collectOrder(watches: readonly WatchRecord[]): {
   const violations: Violation[] = [];
   for (const { watcher, messages } of watches) {
     let position = 0;
+    let resetInProgress = false;
     for (const message of messages) {
-      if (!message.reset && message.changes.length > 0 && message.revision === position + 1) {
+      const ofReset = message.reset || resetInProgress;
+      resetInProgress = ofReset && message.more;
+      if (!ofReset && message.changes.length > 0 && message.revision === position + 1) {
         const known = order.get(message.revision);
         if (known === undefined) order.set(message.revision, message.changes);
         else if (text(known) !== text(message.changes)) {

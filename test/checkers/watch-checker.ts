@@ -39,7 +39,8 @@ function advance(reader: Reader, revision: number): Set<string> | undefined {
 }
 
 function takeReset(reader: Reader, message: WatchMessageRecord): void {
-  if (!reader.resetInProgress) reader.held.clear();
+  // Only the first part of a reset is marked as one; the others go on from it.
+  if (message.reset) reader.held.clear();
   reader.resetInProgress = message.more;
   applyGroup(reader.held, message.changes);
   if (message.more) return;
@@ -65,10 +66,6 @@ function compare(reader: Reader, ids: ReadonlySet<string>, revision: number): vo
 }
 
 function takeChanges(reader: Reader, message: WatchMessageRecord): void {
-  if (reader.resetInProgress) {
-    reader.resetInProgress = false;
-    blame(reader, `a reset was cut short at revision ${message.revision}`);
-  }
   if (message.changes.length > 0 && message.revision <= reader.position) {
     blame(reader, `revision ${message.revision} again after ${reader.position}`);
     return;
@@ -104,7 +101,7 @@ export function checkWatch(
     violations: [],
   };
   for (const message of watch.messages) {
-    if (message.reset) takeReset(reader, message);
+    if (message.reset || reader.resetInProgress) takeReset(reader, message);
     else takeChanges(reader, message);
     if (reader.violations.length >= 10) break;
   }
