@@ -22,7 +22,7 @@ export function collectOrder(watches: readonly WatchRecord[]): {
     let position = 0;
     let resetInProgress = false;
     for (const message of messages) {
-      const ofReset = message.reset || resetInProgress;
+      const ofReset: boolean = message.reset || resetInProgress;
       resetInProgress = ofReset && message.more;
       if (!ofReset && message.changes.length > 0 && message.revision === position + 1) {
         const known = order.get(message.revision);
