@@ -10,12 +10,11 @@ export interface Remembered {
   term: Term;
   votedFor: NodeId | undefined;
   commitIndex: LogIndex;
-  persistedIndex: LogIndex;
 }
 
 export function remember(state: RaftState): Remembered {
   const { term, votedFor, commitIndex } = state;
-  return { term, votedFor, commitIndex, persistedIndex: state.log.persistedIndex };
+  return { term, votedFor, commitIndex };
 }
 
 /** Checks the state against itself and against what was remembered, then remembers it. */
@@ -44,7 +43,6 @@ export function checkInvariants(state: RaftState, before: Remembered): void {
   before.term = state.term;
   before.votedFor = state.votedFor;
   before.commitIndex = state.commitIndex;
-  before.persistedIndex = log.persistedIndex;
 }
 
 /** A leaked byte stays leaked, so it is enough to recount the window whenever it is nearly drained. */

@@ -41,7 +41,7 @@ export interface Progress {
   nextIndex: LogIndex;
   /** The highest leaderCommit told to the peer in this session. */
   commitTold: LogIndex;
-  /** The highest read round the peer has answered in this session. */
+  /** The highest read round the peer has answered. */
   ackedRound: number;
   /** The peer answered something in the current check-quorum window. */
   active: boolean;
@@ -78,11 +78,10 @@ export function becomeProbing(progress: Progress, nextIndex: LogIndex): void {
   clearInflight(progress.inflight);
 }
 
-/** A new replication session: replies to what was sent before no longer count. matchIndex stays, because a durable
- * acknowledgement given to this leader in this term cannot be taken back; everything inferred from traffic goes. */
+/** A new replication session: replies that are still under way no longer count. What was taken in stays, because neither a
+ * durable acknowledgement nor an answered round of this term can be taken back; everything inferred from traffic goes. */
 export function renewSession(progress: Progress, session: Session): void {
   progress.session = session;
-  progress.ackedRound = 0;
   progress.commitTold = logIndex(0);
   becomeProbing(progress, logIndex(progress.matchIndex + 1));
 }

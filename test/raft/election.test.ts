@@ -51,6 +51,7 @@ describe('pre-vote', () => {
     behind.settle();
     const ahead = startNode({ term: 6 });
     expect(answerTo(ahead, n2, preVote(2, [0, 0]))).toMatchObject({ term: 6, voteGranted: false });
+    expect(answerTo(ahead, n2, preVote(6, [0, 0]))).toMatchObject({ term: 6, voteGranted: false });
     behind.receive(n2, { kind: 'preVoteResponse', term: inTerm(6), voteGranted: false });
     expect(behind.raft.view()).toMatchObject({ role: 'follower', term: 6 });
     timeOut(behind);
@@ -99,6 +100,15 @@ describe('pre-vote', () => {
 });
 
 describe('stickiness', () => {
+  test('it is renewed by each sign of the leader', () => {
+    const node = startNode();
+    for (const sign of [heartbeat(1), appendEntries(1, [0, 0], []), heartbeat(1)]) {
+      node.receive(n3, sign);
+      node.tick(20);
+      expect(answerTo(node, n2, preVote(2, [9, 9]))).toMatchObject({ voteGranted: false });
+    }
+  });
+
   test('a broken stream to the leader does not end it', () => {
     const node = startNode();
     node.receive(n3, heartbeat(1));

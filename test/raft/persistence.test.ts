@@ -52,6 +52,16 @@ describe('persistence', () => {
     expect(node.raft.hasReady()).toBe(false);
   });
 
+  test('a vote in a term that is durable already is written before it is sent', () => {
+    const node = startNode({ term: 1 });
+    node.receive(n2, requestVote(1, [0, 0]));
+    expect(node.take()).toMatchObject({
+      persist: { hardState: { term: 1, votedFor: n2 } },
+      sendNow: [],
+      sendAfterPersist: [{ message: { voteGranted: true } }],
+    });
+  });
+
   test('an advance of the commit index alone writes nothing and travels with the next batch', () => {
     const node = startNode({ log: entries(1, 1), term: 1 });
     node.receive(n2, appendEntries(1, [2, 1], [], 2));
@@ -93,6 +103,20 @@ describe('persistence', () => {
     complete(node, second);
     expect(node.raft.view().persistedIndex).toBe(2);
     complete(node, third);
+    expect(node.raft.view().persistedIndex).toBe(3);
+  });
+
+  test('nor does one of the same term, issued before the leader made this node drop them', () => {
+    const node = startNode({ term: 1 });
+    node.receive(n2, appendEntries(1, [0, 0], [entry(1, 1), entry(2, 1), entry(3, 1)]));
+    takeBatch(node);
+    node.receive(n3, heartbeat(2));
+    const withTerm = takeBatch(node);
+    node.receive(n3, appendEntries(2, [1, 1], [entry(2, 2), entry(3, 2)]));
+    const withEntries = takeBatch(node);
+    complete(node, withTerm);
+    expect(node.raft.view().persistedIndex).toBe(1);
+    complete(node, withEntries);
     expect(node.raft.view().persistedIndex).toBe(3);
   });
 

@@ -147,9 +147,9 @@ describe('what was lost is found', () => {
 
 describe('fast backtracking', () => {
   test('where both logs have the conflicting term, the leader goes to its own end of it', () => {
-    const node = startNode({ log: entries(1, 1, 2, 2, 4) });
+    const node = startNode({ log: entries(1, 1, 2, 2, 4, 4) });
     const work = becomeLeader(node);
-    refuse(node, n2, work, 5, [3, 2]);
+    refuse(node, n2, work, 6, [3, 2]);
     expect(sentTo(node.settle(), n2, 'appendEntries')).toMatchObject([{ prevLogIndex: 4 }]);
   });
 

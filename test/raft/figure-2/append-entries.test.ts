@@ -110,6 +110,14 @@ describe('Figure 2, AppendEntries RPC: receiver', () => {
     ]);
   });
 
+  test('rule 2: the hint never goes below what is committed, where the logs must agree', () => {
+    const node = startNode({ log: entries(1, 1, 1, 1), commitIndex: 2 });
+    node.receive(n2, appendEntries(4, [4, 3], [entry(5, 4)]));
+    expect(node.answers('appendEntriesResponse')).toMatchObject([
+      { success: false, matchIndex: 4, conflictTerm: 1, conflictIndex: 3 },
+    ]);
+  });
+
   test('rule 3: an entry that conflicts goes, with all that follow it', () => {
     const node = startNode({ log: entries(1, 1, 2, 2) });
     node.receive(n2, appendEntries(3, [2, 1], [entry(3, 3)]));

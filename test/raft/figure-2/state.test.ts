@@ -154,6 +154,17 @@ describe('Figure 2, State: volatile on leaders', () => {
     expect(node.raft.view().commitIndex).toBe(3);
   });
 
+  test('matchIndex[], line 2: a heartbeat never names a commit index beyond what its receiver holds', () => {
+    const node = startNode();
+    const work = becomeLeader(node);
+    acknowledge(node, n2, work, 1);
+    node.settle();
+    node.tick(5);
+    const beat = node.settle();
+    expect(sentTo(beat, n2, 'heartbeat')).toMatchObject([{ leaderCommit: 1 }]);
+    expect(sentTo(beat, n3, 'heartbeat')).toMatchObject([{ leaderCommit: 0 }]);
+  });
+
   test('matchIndex[], line 2: it only rises, also when an older acknowledgement arrives late', () => {
     const node = startNode();
     const work = becomeLeader(node);
