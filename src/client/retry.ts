@@ -82,7 +82,11 @@ function giveUp(
   last: ClientError,
   perhapsApplied: boolean,
 ): ClientError {
-  const told = failures.find((failure) => !failure.unreachable) ?? last;
+  // What leaves the outcome open says more than what came after it.
+  const told =
+    failures.find((failure) => failure.fate === 'unknown') ??
+    failures.find((failure) => !failure.unreachable) ??
+    last;
   const unreachable = failures.every((failure) => failure.unreachable);
   const message = unreachable
     ? failures.map((failure) => failure.message).join(', ')

@@ -22,6 +22,14 @@ export interface ProcessLogger {
 /** Bytes that may wait for a reader that does not keep up; beyond, lines are dropped rather than memory filled. */
 const MAX_BUFFERED_BYTES = 4 << 20;
 
+const PRETTY = {
+  colorize: true,
+  singleLine: true,
+  ignore: 'component,event',
+  messageFormat: '{if component}{component}: {end}{if event}{event} {end}{msg}',
+  translateTime: 'HH:MM:ss.l',
+};
+
 export function createLogger({ level, format, descriptor }: LoggerOptions): ProcessLogger {
   // Asynchronous, so that a reader who stalls never stalls the loop.
   const destination = pino.destination({
@@ -29,10 +37,7 @@ export function createLogger({ level, format, descriptor }: LoggerOptions): Proc
     sync: false,
     maxLength: MAX_BUFFERED_BYTES,
   });
-  const stream =
-    format === 'pretty'
-      ? pretty({ destination, colorize: true, ignore: 'pid,hostname', translateTime: 'HH:MM:ss.l' })
-      : destination;
+  const stream = format === 'pretty' ? pretty({ destination, ...PRETTY }) : destination;
   const log = pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, stream);
   const flush = (): void => {
     try {

@@ -8,7 +8,15 @@ import { EXIT, exitMeaning } from '../exit-codes.ts';
 export function endProcess({ log, flush }: ProcessLogger): Fatal {
   return (exitCode, reason, cause) => {
     const meaning = exitMeaning(exitCode);
-    log.fatal({ exitCode, meaning, ...(cause === undefined ? {} : { err: cause }) }, reason);
+    log.fatal(
+      {
+        event: 'fatal',
+        exit_code: exitCode,
+        meaning,
+        ...(cause === undefined ? {} : { err: cause }),
+      },
+      reason,
+    );
     flush();
     process.exit(exitCode);
   };

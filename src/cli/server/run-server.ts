@@ -58,6 +58,8 @@ export async function runServer(
     return EXIT.done;
   } catch (error) {
     if (error instanceof ConfigError) throw error;
+    // Somebody took the port between the check and now.
+    if (isAddressTaken(error)) throw new ConfigError(`--listen-peer: ${messageOf(error)}`);
     fatal(exitCodeOf(error) ?? EXIT.brokenInvariant, messageOf(error), error);
     return EXIT.brokenInvariant;
   } finally {
@@ -136,26 +138,25 @@ async function startNode(
     version,
     allowRemoteAdmin: false,
   });
-  await door.listen(formatAddress(listenClient));
+  await door.listen(formatAddress(listenClient)).catch((error: unknown) => {
+    throw new ConfigError(`--listen-client: ${formatAddress(listenClient)}: ${messageOf(error)}`);
+  });
   return { node, door };
 }
 
 function announce(running: RunningNode, config: NodeConfig, log: Logger): void {
   const { clientAddress, peerAddress, storage } = running;
-  log.info(
-    {
-      event: 'ready',
-      nodeId: config.nodeId,
-      clusterId: config.clusterId,
-      incarnation: storage.dataDir.identity.incarnation,
-      client: clientAddress,
-      peer: peerAddress,
-      dataDir: config.dataDir,
-      pid: process.pid,
-      version: softwareVersion(),
-    },
-    'ready',
-  );
+  log.info({
+    event: 'ready',
+    node_id: config.nodeId,
+    cluster_id: config.clusterId,
+    incarnation: storage.dataDir.identity.incarnation,
+    client: clientAddress,
+    peer: peerAddress,
+    data_dir: config.dataDir,
+    pid: process.pid,
+    version: softwareVersion(),
+  });
   const notice: ReadyNotice = { kind: 'ready', clientAddress, peerAddress };
   process.send?.(notice, () => undefined);
 }
@@ -165,7 +166,7 @@ async function stop(running: RunningNode, config: NodeConfig, log: Logger): Prom
   const graceMs = Math.round(config.shutdownMs * (1 - CLOSING_SHARE));
   const cancel = systemClock.after(config.shutdownMs, () => {
     // Nothing acknowledged depends on what is still open: the log is durable before each answer.
-    log.warn({ event: 'shutdown_cut_short', shutdownMs: config.shutdownMs });
+    log.warn({ event: 'shutdown_cut_short', shutdown_ms: config.shutdownMs });
     process.exit(EXIT.done);
   });
   await Promise.all([running.node.stop({ graceMs }), running.door.stop({ graceMs })]);
@@ -187,6 +188,10 @@ function endOfService(context: CliContext, log: Logger): Promise<void> {
       resolve();
     });
   });
+}
+
+function isAddressTaken(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EADDRINUSE';
 }
 
 function poolWarning(context: CliContext): readonly string[] {

@@ -1,0 +1,52 @@
+// The process's log: lines that machines read, lines that people read, and nothing lost at the end.
+import { closeSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { stripVTControlCharacters } from 'node:util';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { componentLogger, createLogger, type ProcessLogger } from '../../src/telemetry/logger.ts';
+
+let directory = '';
+let descriptor = -1;
+beforeEach(() => {
+  directory = mkdtempSync(join(tmpdir(), 'rollcall-log-'));
+  descriptor = openSync(join(directory, 'log'), 'a');
+});
+afterEach(() => {
+  closeSync(descriptor);
+  rmSync(directory, { recursive: true });
+});
+
+function written(use: (logger: ProcessLogger) => void, format: 'json' | 'pretty'): string {
+  const logger = createLogger({ level: 'info', format, descriptor });
+  use(logger);
+  logger.flush();
+  return readFileSync(join(directory, 'log'), 'utf8');
+}
+
+describe('a log', () => {
+  test('in JSON has one object per line, with component, event and fields, written out by flush', () => {
+    const text = written(({ log }) => {
+      componentLogger(log, 'storage').warn({ event: 'state_discarded', reason: 'hash' });
+      log.debug('not at this level');
+    }, 'json');
+    const line = JSON.parse(text) as Readonly<Record<string, unknown>>;
+    expect(line).toMatchObject({
+      level: 40,
+      component: 'storage',
+      event: 'state_discarded',
+      reason: 'hash',
+    });
+    expect(line['time']).toMatch(/^\d{4}-\d\d-\d\dT[\d:.]+Z$/);
+    expect(text.endsWith('\n')).toBe(true);
+  });
+
+  test('for people is one line with component, event and fields', () => {
+    const text = written(({ log }) => {
+      componentLogger(log, 'node').info({ event: 'ready', node_id: 'n1' });
+    }, 'pretty');
+    expect(text.trimEnd().split('\n')).toHaveLength(1);
+    const plain = stripVTControlCharacters(text);
+    expect(plain).toMatch(/^\[[\d:.]+\] INFO: node: ready .*"node_id":"n1"/);
+  });
+});
