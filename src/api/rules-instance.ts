@@ -21,7 +21,7 @@ const DEFAULT_WEIGHT = 100;
 const DEFAULT_TTL_MS = 30_000;
 
 /** Numbers of rollcall.v1.Status. */
-export const STATUS = {
+const STATUS = {
   unspecified: 0,
   starting: 1,
   healthy: 2,

@@ -14,7 +14,7 @@ export const DEFAULT_NAMESPACE = 'default';
 export const ALL_NAMESPACES = '*';
 
 /** Bytes of `text` as UTF-8. Quick for the usual short ASCII. */
-export const utf8Length = (text: string): number => Buffer.byteLength(text);
+const utf8Length = (text: string): number => Buffer.byteLength(text);
 
 /** Refuses text of more than `limit` bytes; empty text is fine. */
 export function checkText(field: string, text: string, limit: number): void {
@@ -25,7 +25,7 @@ export function checkText(field: string, text: string, limit: number): void {
 }
 
 /** Refuses empty text and text of more than `limit` bytes. */
-export function checkPresentText(field: string, text: string, limit: number): void {
+function checkPresentText(field: string, text: string, limit: number): void {
   if (text === '') throw invalidArgument(field, 'is empty');
   checkText(field, text, limit);
 }

@@ -2,7 +2,7 @@
 // and the variables ROLLCALL_LIMIT_…. The names are camelCase here; the other spellings are derived from them.
 
 /** What a limit counts. Durations are milliseconds, sizes are bytes of UTF-8 or of the encoded message. */
-export type LimitUnit = 'bytes' | 'milliseconds' | 'count';
+type LimitUnit = 'bytes' | 'milliseconds' | 'count';
 
 export interface LimitSpec {
   readonly default: number;

@@ -29,7 +29,7 @@ export function protoDirectory(): string {
 }
 
 /** Loads .proto files given relative to the folder `proto`; field names stay snake_case, as in the files. */
-export function loadProtos(files: readonly string[]): PackageDefinition {
+function loadProtos(files: readonly string[]): PackageDefinition {
   return loadSync([...files], {
     includeDirs: [protoDirectory()],
     keepCase: true,

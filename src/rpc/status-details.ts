@@ -5,7 +5,7 @@ import protobuf from 'protobufjs/minimal.js';
 /** Name of the metadata key; the suffix makes it binary. */
 export const STATUS_DETAILS_KEY = 'grpc-status-details-bin';
 /** ErrorInfo.domain of every error of ours. */
-export const ERROR_DOMAIN = 'rollcall';
+const ERROR_DOMAIN = 'rollcall';
 
 export interface FieldViolation {
   /** Path of the field, as in `instances[3].metadata`. */

@@ -53,7 +53,7 @@ export function unary(door: Door, handler: UnaryHandler): handleUnaryCall<Buffer
     const options = callOptions(call, door.clock, controller.signal);
     // The call of the handler is inside the promise, so that what it throws at once is caught as well.
     void Promise.resolve(call.request)
-      .then((request) => handler(request, options))
+      .then((request) => handler(admitSize(door, request), options))
       .then(
         (response) => {
           answered = true;
@@ -65,6 +65,16 @@ export function unary(door: Door, handler: UnaryHandler): handleUnaryCall<Buffer
         },
       );
   };
+}
+
+/** grpc-js takes somewhat more (see server.ts), so that a message beyond the limit gets an answer of ours. */
+export function admitSize(door: Door, message: Buffer): Buffer {
+  const limit = door.limits.messageInBytes;
+  if (message.length <= limit) return message;
+  throw new RegistryError(
+    'resourceExhausted',
+    `message of ${message.length} bytes, limit ${limit}: send less at once`,
+  );
 }
 
 /** The status of a failed call. A failure that is no RegistryError is a defect, and logged: without anything the client sent. */

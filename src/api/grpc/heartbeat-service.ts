@@ -6,7 +6,7 @@ import type { CallOptions } from '../../node/registry-node.ts';
 import type { ApiLimits } from '../limits.ts';
 import type { BeatInput } from '../requests.ts';
 import { parseBeat } from '../rules-request.ts';
-import { type Door, callOptions, failureOf, unary } from './call.ts';
+import { type Door, admitSize, callOptions, failureOf, unary } from './call.ts';
 import { decodeHeartbeat } from './decode.ts';
 import { encodeHeartbeatResponse } from './encode.ts';
 import type { OpenStreams } from './open-streams.ts';
@@ -19,7 +19,7 @@ export function heartbeatHandlers(door: Door, streams: OpenStreams) {
 }
 
 async function answerHeartbeat(door: Door, bytes: Buffer, options: CallOptions): Promise<Buffer> {
-  const beats = decodeHeartbeat(bytes, door.limits);
+  const beats = decodeHeartbeat(admitSize(door, bytes), door.limits);
   const { possible, positions } = sortOut(beats, door.limits);
   const answer = await door.node.heartbeat(possible, options);
   if (possible.length === beats.length) return encodeHeartbeatResponse(answer, beats);

@@ -5,7 +5,7 @@ import type { Server } from '@grpc/grpc-js';
 
 /** What nghttp2 takes from one connection before it ends it: RST_STREAM frames at once, and per second. Its own values
  * (1000 and 33) let a client that cancels calls take down its own watches, which share the connection. */
-export const STREAM_RESETS = { burst: 100_000, ratePerSecond: 10_000 } as const;
+const STREAM_RESETS = { burst: 100_000, ratePerSecond: 10_000 } as const;
 /** First line of Node whose http2 knows the options. */
 const FIRST_NODE_WITH_RESET_OPTIONS = 22;
 

@@ -60,7 +60,8 @@ class GrpcServer implements GrpcDoor {
     const { limits } = options;
     this.#server = new Server({
       'grpc.max_concurrent_streams': limits.streamsPerConnection,
-      'grpc.max_receive_message_length': limits.messageInBytes,
+      // What is beyond the limit and not absurd is refused by us, in our words; the rest by grpc-js.
+      'grpc.max_receive_message_length': 2 * limits.messageInBytes,
       // The last resort: what we send is cut to messageOutBytes, but one item may be larger by itself.
       'grpc.max_send_message_length': 2 * limits.messageOutBytes,
       'grpc.keepalive_time_ms': KEEPALIVE_MS,

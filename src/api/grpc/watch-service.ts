@@ -9,7 +9,7 @@ import type { Selector } from '../../registry/index.ts';
 import type { WatchInput } from '../requests.ts';
 import { type ParsedRead, parseRead, parseSelector, staleRead } from '../rules-request.ts';
 import type { ConnectionWatches } from './admission.ts';
-import { type Door, callOptions, failureOf } from './call.ts';
+import { type Door, admitSize, callOptions, failureOf } from './call.ts';
 import { defaultSelector } from './decode-instance.ts';
 import { decodeWatch } from './decode.ts';
 import type { OpenStreams } from './open-streams.ts';
@@ -76,7 +76,8 @@ class WatchStream {
   #receive(bytes: Buffer): void {
     if (this.#state.kind === 'closed') return;
     try {
-      const input = decodeWatch(bytes, this.#services.door.limits);
+      const { door } = this.#services;
+      const input = decodeWatch(admitSize(door, bytes), door.limits);
       if (this.#state.kind === 'waiting') this.#begin(input);
       else this.#receiveLater(input);
     } catch (error) {

@@ -151,7 +151,10 @@ describe('a request', () => {
 
   test('of more than 4 MiB ends with RESOURCE_EXHAUSTED naming the limit', async () => {
     const told = await failure(send({ instance: instance({ zone: 'z'.repeat(4 * 1024 * 1024) }) }));
-    expect(told.code).toBe(status.RESOURCE_EXHAUSTED);
-    expect(told.message).toContain('4194304');
+    expect(told).toMatchObject({ code: status.RESOURCE_EXHAUSTED, reason: 'resource_exhausted' });
+    expect(told.message).toMatch(/^resource_exhausted: message of \d+ bytes, limit 4194304/);
+    expect(told.retryAfterMs).toBeGreaterThan(0);
+    const huge = await failure(send({ instance: instance({ zone: 'z'.repeat(9 * 1024 * 1024) }) }));
+    expect(huge.code).toBe(status.RESOURCE_EXHAUSTED);
   });
 });

@@ -134,7 +134,7 @@ describe('the sink of a watch', () => {
   test('says no after a few messages, however small', async () => {
     const { sink, drained, take } = slowStream();
     let accepted = 0;
-    while (sink.write(Buffer.alloc(1))) accepted += 1;
+    while (accepted < 1000 && sink.write(Buffer.alloc(1))) accepted += 1;
     expect(accepted).toBeLessThanOrEqual(16);
     await take();
     expect(drained()).toBe(1);
