@@ -4,12 +4,10 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { lockDataDir, type DataDirLock } from './data-dir-lock.ts';
-import { DataDirError } from './errors.ts';
+import { DataDirError, DiskError } from './errors.ts';
 import { readIdentity, writeIdentity, type Identity } from './identity.ts';
 import { walIsEmpty } from './wal/open-wal.ts';
 import { makeDurableDirectory } from './wal/wal-files.ts';
-
-export type { Identity } from './identity.ts';
 
 export interface DataDirOptions {
   readonly nodeId: string;
@@ -29,17 +27,23 @@ export interface DataDir {
 }
 
 /** Creates or opens the directory, takes its lock, and reads or makes its identity.
- * @throws DataDirError 14: in use, or of another node or cluster. 11: identity damaged or lost, or the log lost. */
+ * @throws DataDirError 14: in use, or of another node or cluster. 11: identity damaged or lost, or the log lost.
+ * @throws DiskError 10: the directory cannot be made, read or written. */
 export async function openDataDir(path: string, options: DataDirOptions): Promise<DataDir> {
   const directory = resolve(path);
   const entropy = options.entropy ?? randomBytes;
-  await makeDurableDirectory(directory);
-  const lock = await lockDataDir(directory, hex(entropy(8)));
   try {
-    return await openLocked(directory, options, entropy, lock);
+    await makeDurableDirectory(directory);
+    const lock = await lockDataDir(directory, hex(entropy(8)));
+    try {
+      return await openLocked(directory, options, entropy, lock);
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
   } catch (error) {
-    await lock.release();
-    throw error;
+    if (error instanceof DataDirError) throw error;
+    throw new DiskError(`Opening the data-dir ${directory}`, error);
   }
 }
 

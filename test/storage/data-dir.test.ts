@@ -139,6 +139,11 @@ describe('the identity', () => {
   });
 });
 
+test('a directory that cannot be made is a disk error', async () => {
+  await writeFile(join(root, 'data'), 'a file');
+  await expect(open()).rejects.toMatchObject({ name: 'DiskError', exitCode: 10 });
+});
+
 describe('G14: a node that lost its log does not go on as if it had none', () => {
   test.for(['missing', 'empty', 'zeroed'])(
     'the log is %s, but the node had joined a cluster: exit 11',

@@ -9,7 +9,7 @@ import type { BatchPlan, LogModel } from './log-batches.ts';
 import { MemoryDisk } from './memory-disk.ts';
 import { runsOf } from './memory-log-store.ts';
 
-export const walDirectory = '/wal';
+const walDirectory = '/wal';
 export const segmentFile = (id: number): string =>
   `${walDirectory}/${String(id).padStart(10, '0')}.wal`;
 

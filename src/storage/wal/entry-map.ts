@@ -17,7 +17,7 @@ export interface LocatedFrame extends FrameRef {
 }
 
 /** Sector numbers are kept in 32 bits: 2 TiB of log. */
-export const maxSectors = 0xffffffff;
+const maxSectors = 0xffffffff;
 
 export class EntryMap {
   // Parallel columns; the live range of frame i is [firstIndexes[i], firstIndexes[i + 1]) or up to the last index.
