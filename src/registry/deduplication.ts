@@ -1,6 +1,6 @@
 // Remembered answers (G4): the first answer to a request_id is the answer to every retry of it, for a window of registry
 // time and of count. Forgetting happens inside apply, oldest first, so every node forgets the same.
-import type { ApplyResult, CommandKind } from './command.ts';
+import type { CommandKind } from './command.ts';
 import type { RegistryLimits } from './index.ts';
 import { answerKey, loadAnswer, type RememberedAnswer, storeAnswer } from './record-codec.ts';
 import { type Cell, enter, enterStored, type RecordLedger, strike } from './record-ledger.ts';
@@ -52,15 +52,16 @@ export function remember(
   ledger: RecordLedger,
   limits: RegistryLimits,
   key: string,
-  given: { fingerprint: string; result: ApplyResult; registryTimeMs: number },
+  given: Omit<RememberedAnswer, 'sequence'>,
 ): void {
   const outdated = answers.byKey.get(key);
   if (outdated !== undefined) forget(answers, ledger, outdated);
   // Counted on from the newest answer and not from a counter, which would be lost with a restart while the table is empty.
   const sequence = (answers.newest?.sequence ?? 0) + 1;
-  const stored = storeAnswer({ ...given, sequence });
-  const cell = enter(ledger, key, stored);
-  append(answers, { ...cell, stored, key, registryTimeMs: given.registryTimeMs, sequence });
+  const { fingerprint, result, registryTimeMs } = given;
+  const answer: RememberedAnswer = { fingerprint, result, registryTimeMs, sequence };
+  const stored = storeAnswer(answer);
+  append(answers, key, stored, answer, enter(ledger, key, stored));
   while (answers.byKey.size > limits.maxRememberedAnswers && answers.oldest !== undefined) {
     forget(answers, ledger, answers.oldest);
   }
@@ -90,14 +91,21 @@ export function enterAnswers(
   loaded.sort((left, right) => left.answer.sequence - right.answer.sequence);
   for (const { key, value, answer } of loaded) {
     const stored = new Uint8Array(value);
-    const cell = enterStored(ledger, key, stored);
-    const { registryTimeMs, sequence } = answer;
-    append(answers, { ...cell, stored, key, registryTimeMs, sequence });
+    append(answers, key, stored, answer, enterStored(ledger, key, stored));
   }
 }
 
-function append(answers: Answers, answer: Omit<Answer, 'older' | 'newer'>): void {
-  const added: Answer = { ...answer, older: answers.newest, newer: undefined };
+function append(
+  answers: Answers,
+  key: string,
+  stored: Uint8Array,
+  answer: RememberedAnswer,
+  cell: Cell,
+): void {
+  const { registryTimeMs, sequence } = answer;
+  const { hashA, hashB } = cell;
+  const older = answers.newest;
+  const added = { key, stored, registryTimeMs, sequence, hashA, hashB, older, newer: undefined };
   if (answers.newest === undefined) answers.oldest = added;
   else answers.newest.newer = added;
   answers.newest = added;
@@ -109,6 +117,9 @@ function forget(answers: Answers, ledger: RecordLedger, answer: Answer): void {
   else answer.older.newer = answer.newer;
   if (answer.newer === undefined) answers.newest = answer.older;
   else answer.newer.older = answer.older;
+  // Nothing dead may keep the living in memory.
+  answer.older = undefined;
+  answer.newer = undefined;
   answers.byKey.delete(answer.key);
   strike(ledger, answer.key, answer, answer.stored);
 }

@@ -93,7 +93,8 @@ export interface Registry {
     undo?: readonly ChangeGroup[],
   ): { readonly services: readonly ServiceSummary[]; readonly more: boolean };
   /** Recomputes the hash of the next `count` records and folds any difference from the remembered one into the state
-   * hash, so that the hash compared between nodes is the hash of what memory really holds. Returns how many differed. */
+   * hash, so that the hash compared between nodes is the hash of what memory really holds. Returns how many differed. What once
+   * differed stays visible in the hash until the process ends, also if the record is replaced: it may have been served. */
   scrub(count: number): number;
 }
 
@@ -112,6 +113,7 @@ export interface PageLimit {
   readonly bytes: number;
 }
 
+/** Equal on every node of a cluster: apply decides by them, so nodes with other limits would drift apart. */
 export interface RegistryLimits {
   /** Default 1 000 000. */
   readonly maxInstances: number;

@@ -57,7 +57,8 @@ export function putRecord(state: RegistryState, record: InstanceRecord, cause: C
   const after = storeInstance(record);
   const stored = storedForm(after);
   if (entry === undefined) {
-    addInstance(catalog, { record: after, ...enter(ledger, key, stored) });
+    const { hashA, hashB } = enter(ledger, key, stored);
+    addInstance(catalog, { record: after, hashA, hashB });
   } else {
     replace(ledger, key, entry, storedForm(entry.record), stored);
     replaceInstance(catalog, entry, after);
@@ -66,7 +67,8 @@ export function putRecord(state: RegistryState, record: InstanceRecord, cause: C
   const joined = findService(catalog, namespace, serviceName);
   assert(joined !== undefined, 'a put instance has its service in the catalogue');
   joined.revision = after.revision;
-  return { before, after, ...cause, beforeServiceRevision, afterServiceRevision };
+  const { reason, actor } = cause;
+  return { before, after, reason, actor, beforeServiceRevision, afterServiceRevision };
 }
 
 /** Takes the instance of `before` out. `at` is the revision that does. */

@@ -100,8 +100,8 @@ function loadRecord(
   intern: (name: string) => string,
 ): void {
   const record = loadInstance(key, value, intern);
-  const cell = enterStored(state.ledger, text, storedForm(record));
-  addInstance(state.catalog, { record, ...cell });
+  const { hashA, hashB } = enterStored(state.ledger, text, storedForm(record));
+  addInstance(state.catalog, { record, hashA, hashB });
   const service = findService(state.catalog, record.namespace, record.serviceName);
   if (service !== undefined && service.revision < record.revision) {
     service.revision = record.revision;

@@ -155,6 +155,14 @@ describe('register', () => {
     apply(deregister('b'));
     expect(apply(register({ instanceId: 'c' })).result.kind).toBe('registered');
   });
+
+  test('a limit below what is there already refuses new instances only', () => {
+    const before = sessionOf();
+    before.apply(registerBatch({ instanceId: 'a' }, { instanceId: 'b' }));
+    const { apply } = sessionOf({ maxInstances: 1 }, before.image());
+    expect(apply(register({ instanceId: 'c' })).result.kind).toBe('tooManyInstances');
+    expect(apply(register({ instanceId: 'a', port: 2 })).result.kind).toBe('registered');
+  });
 });
 
 describe('batch', () => {
