@@ -92,8 +92,8 @@ export class Engine {
 
   /** Monotonic time has passed. Input that was waiting is stepped first. */
   elapsed(ticks: number, gapMs: number): void {
-    if (gapMs > 0) this.#parts.options.log.warn({ event: 'clock_gap', gap_ms: Math.round(gapMs) });
     if (gapMs > PAUSE_MS) {
+      this.#parts.options.log.warn({ event: 'clock_gap', gap_ms: Math.round(gapMs) });
       this.#parts.leases.pause(gapMs);
       this.#parts.registryTime.pause(gapMs);
     }
