@@ -27,7 +27,7 @@ export interface ServiceEntry {
   tagCounts: Map<string, number> | undefined;
 }
 
-export interface NamespaceEntry {
+interface NamespaceEntry {
   readonly name: string;
   readonly instances: Map<string, InstanceEntry>;
   readonly services: Map<string, ServiceEntry>;

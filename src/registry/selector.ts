@@ -42,7 +42,7 @@ export function matches(selector: Selector, record: InstanceRecord): boolean {
 }
 
 /** True when the selector takes records of this status: `healthyOnly` and `statuses`. */
-export function matchesHealth(selector: Selector, status: Status): boolean {
+function matchesHealth(selector: Selector, status: Status): boolean {
   if (selector.healthyOnly && status !== 'healthy') return false;
   return selector.statuses.length === 0 || selector.statuses.includes(status);
 }
