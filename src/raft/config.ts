@@ -21,7 +21,8 @@ export interface RaftConfig {
   readonly maxPendingReads: number;
   /** Bytes of entries kept in memory once applied and durable, for peers that lag. Default 64 MiB. */
   readonly maxCachedBytes: number;
-  /** Seed of the generator in the state. */
+  /** Seed of the generator in the state. Another one for each node and each start: timeouts must differ between nodes, and
+   * a restarted node must not repeat the read contexts of its former life. */
   readonly seed: number;
 }
 

@@ -18,7 +18,7 @@ import {
 } from './state.ts';
 
 /** Asks whether a campaign could win, before any term is raised. */
-export function startPreVote(state: RaftState, reason: string): void {
+function startPreVote(state: RaftState, reason: string): void {
   const role: PreCandidate = { kind: 'preCandidate', ballot: new Map(), timer: retryTimer(state) };
   enter(state, role, reason);
   const { log } = state;

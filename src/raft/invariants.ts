@@ -64,6 +64,9 @@ function checkLeader(state: RaftState, leader: Leader): void {
       assert(inflight.bytes === countBytes(inflight), 'the window holds what was booked');
     }
     assert(inflight.count === 0 || progress.flow.kind === 'replicate', 'no stream while asking');
-    assert(!progress.fetch || progress.flow.kind === 'replicate', 'no fetch while asking');
+    assert(
+      progress.fetchTicket === undefined || progress.flow.kind === 'replicate',
+      'no fetch while asking',
+    );
   }
 }

@@ -14,22 +14,17 @@ import {
 import type { Session } from './messages.ts';
 
 /** Where the peer's log agrees with ours is not known: one message at a time, each a question. */
-export interface Probing {
+interface Probing {
   readonly kind: 'probe';
   /** A question is out; the next waits for its answer, or for a heartbeat that was sent later and answered. */
   asked: boolean;
   heartbeatSinceAsked: boolean;
 }
 /** The logs agree up to nextIndex - 1 if nothing is lost: entries are streamed within the inflight window. */
-export interface Replicating {
+interface Replicating {
   readonly kind: 'replicate';
   /** Ticks since the last acknowledgement that moved matchIndex, counted only while something is in flight. */
   stalledTicks: number;
-}
-
-export interface OutstandingFetch {
-  readonly ticket: number;
-  readonly from: LogIndex;
 }
 
 export interface Progress {
@@ -45,8 +40,8 @@ export interface Progress {
   ackedRound: number;
   /** The peer answered something in the current check-quorum window. */
   active: boolean;
-  /** Evicted entries that the host is reading for this peer. */
-  fetch: OutstandingFetch | undefined;
+  /** Names the evicted entries that the host is reading for this peer. */
+  fetchTicket: number | undefined;
 }
 
 export function createProgress(
@@ -65,7 +60,7 @@ export function createProgress(
     commitTold: logIndex(0),
     ackedRound: 0,
     active: false,
-    fetch: undefined,
+    fetchTicket: undefined,
   };
 }
 
@@ -74,7 +69,7 @@ export function becomeProbing(progress: Progress, nextIndex: LogIndex): void {
   assert(nextIndex > progress.matchIndex, 'a peer is never asked below what it holds');
   progress.flow = { kind: 'probe', asked: false, heartbeatSinceAsked: false };
   progress.nextIndex = nextIndex;
-  progress.fetch = undefined;
+  progress.fetchTicket = undefined;
   clearInflight(progress.inflight);
 }
 

@@ -55,7 +55,8 @@ export interface Ready {
   readonly persist: PersistBatch | undefined;
   /** Claims nothing about this node's disk. */
   readonly sendNow: readonly Envelope[];
-  /** Votes and acknowledgements: only once `persist` (and every earlier batch) is durable. */
+  /** Votes and acknowledgements: only once `persist` and every earlier batch is durable. Without a `persist` of its own it
+   * waits for the latest batch handed out before, and for nothing when all of those are durable. */
   readonly sendAfterPersist: readonly Envelope[];
   readonly appended: readonly Appended[];
   /** Newly committed, in order, without gaps, each handed out once. */

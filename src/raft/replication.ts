@@ -56,7 +56,7 @@ export function sendEntries(state: RaftState, leader: Leader): void {
 }
 
 function isDue(state: RaftState, progress: Progress): boolean {
-  if (progress.fetch || !maySend(progress)) return false;
+  if (progress.fetchTicket !== undefined || !maySend(progress)) return false;
   // A question is due even with nothing to send: it is how the leader learns where the peer stands.
   if (progress.flow.kind === 'probe') return true;
   return progress.nextIndex <= state.log.lastIndex || progress.commitTold < state.commitIndex;
@@ -73,7 +73,7 @@ function sendNext(state: RaftState, progress: Progress): void {
     sendAppendEntries(state, progress, [], 0);
   } else {
     state.lastTicket += 1;
-    progress.fetch = { ticket: state.lastTicket, from: progress.nextIndex };
+    progress.fetchTicket = state.lastTicket;
     state.outbox.fetch.push({
       ticket: state.lastTicket,
       peer: progress.peer,
@@ -114,9 +114,9 @@ export function takeFetched(
   ticket: number,
   entries: readonly LogEntry[],
 ): void {
-  const progress = leader.progress.find((one) => one.fetch?.ticket === ticket);
+  const progress = leader.progress.find((one) => one.fetchTicket === ticket);
   if (!progress) return;
-  progress.fetch = undefined;
+  progress.fetchTicket = undefined;
   const first = entries[0];
   assert(first !== undefined, 'a fetch brings at least one entry');
   if (first.index !== progress.nextIndex || !maySend(progress)) return;

@@ -60,13 +60,13 @@ export type ReadRequest =
   | { readonly kind: 'remote'; readonly from: NodeId; readonly context: number };
 
 /** A question to all peers whether this node still leads. `index` was the commit index when it was asked. */
-export interface ReadRound {
+interface ReadRound {
   readonly round: number;
   readonly index: LogIndex;
   readonly requests: readonly ReadRequest[];
 }
 
-export interface LeaderReads {
+interface LeaderReads {
   queued: ReadRequest[];
   /** Oldest first. */
   readonly rounds: ReadRound[];
