@@ -9,7 +9,7 @@ import { lastTerm, openLog, type RaftLog } from './log.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
 import { quorumSize } from './quorum.ts';
-import type { LogEntry, TermRun } from './types.ts';
+import type { HardState, LogEntry, TermRun } from './types.ts';
 
 /** When this node campaigns next. */
 export interface ElectionTimer {
@@ -138,11 +138,7 @@ export interface RaftState {
 /** What a node knows when it (re)starts: exactly what was persisted, nothing else. */
 export interface RaftStart {
   readonly config: RaftConfig;
-  readonly hardState: {
-    readonly term: Term;
-    readonly votedFor: NodeId | undefined;
-    readonly commitIndex: LogIndex;
-  };
+  readonly hardState: HardState;
   /** Term runs of the whole log, ascending; empty for an empty log. */
   readonly runs: readonly TermRun[];
   readonly lastIndex: LogIndex;
