@@ -27,7 +27,7 @@ export interface ApplierHost {
 }
 
 /** Nodes compare their state hashes at every multiple of this. */
-export const HASH_INTERVAL = 1024;
+const HASH_INTERVAL = 1024;
 /** Entries applied in one turn, so that a long replay does not silence the node. */
 export const SLICE = 2048;
 

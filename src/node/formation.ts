@@ -91,7 +91,7 @@ export function createFormation(options: FormationOptions): Formation {
 }
 
 /** `n1`, `n1 and n2`, `n1, n2 and n3`. */
-export function enumerate(names: readonly string[]): string {
+function enumerate(names: readonly string[]): string {
   const last = names.at(-1) ?? 'nobody';
   return names.length < 2 ? last : `${names.slice(0, -1).join(', ')} and ${last}`;
 }

@@ -114,7 +114,7 @@ export interface LastHeartbeatRequest {
   readonly namespace: string;
   readonly instanceId: string;
 }
-export interface LastHeartbeatResponse {
+interface LastHeartbeatResponse {
   readonly kind: 'lastHeartbeatResponse';
   readonly id: number;
   /** Unix ms; undefined: not the leader, or no such lease. */
@@ -122,7 +122,7 @@ export interface LastHeartbeatResponse {
 }
 
 /** Every node tells every other its state hash at each multiple of 1024 (G12). */
-export interface StateHashReport {
+interface StateHashReport {
   readonly kind: 'stateHash';
   readonly index: LogIndex;
   readonly hash: string;

@@ -62,6 +62,26 @@ describe('a restarted node', () => {
     expect(cluster.node(follower).registry.instanceCount).toBe(3001);
   });
 
+  test('gets entries that the leader no longer holds in memory from the log of the leader', async () => {
+    const cluster = await MemoryCluster.elected();
+    const [follower = ''] = cluster.followers();
+    await cluster.crash(follower);
+    await registerMany(cluster, cluster.leader() ?? '', 'i', 500);
+    // Let the commit be noted in the log, so that a restart has nothing left to keep in memory.
+    await cluster.register(cluster.leader() ?? '', 'last');
+    await cluster.clock.advance(500);
+    for (const id of cluster.ids) {
+      await cluster.crash(id);
+      await cluster.startNode(id);
+      await cluster.clock.until(() => cluster.leader() !== undefined, 'a leader');
+    }
+    await cluster.startNode(follower);
+    await cluster.settled();
+    await cluster.read(follower);
+    expect(cluster.node(follower).registry.instanceCount).toBe(501);
+    expect(cluster.fatals).toEqual([]);
+  });
+
   test('does not say that it has caught up before it has', async () => {
     const cluster = await MemoryCluster.elected();
     const [follower = ''] = cluster.followers();
