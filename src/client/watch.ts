@@ -19,6 +19,8 @@ export interface WatchOptions {
 
 /** A node marks progress every 5 s at the latest; one that is silent for three marks is gone. */
 const SILENCE_MS = 15_000;
+/** A node without a quorum says so within 2 s: one that has said nothing at all by now is stuck. */
+const FIRST_MESSAGE_MS = 5000;
 
 /**
  * Yields messages until the signal is aborted. Throws ClientError when a node refuses the watch for good, or when no
@@ -74,8 +76,11 @@ async function* streamOnce(
   const call = client.stub(endpoint).watch();
   const cancel = (): void => call.cancel();
   options.signal.addEventListener('abort', cancel, { once: true });
-  let lastHeard = client.runtime.now();
-  const guard = guardSilence(client, () => lastHeard, cancel, silence.signal);
+  const openedAt = client.runtime.now();
+  let heardAt: number | undefined;
+  const patience = (): number =>
+    heardAt === undefined ? openedAt + FIRST_MESSAGE_MS : heardAt + SILENCE_MS;
+  const guard = guardSilence(client, patience, cancel, silence.signal);
   try {
     call.write({
       selector: options.selector,
@@ -84,7 +89,7 @@ async function* streamOnce(
     });
     call.end();
     for await (const message of call as AsyncIterable<WatchResponse__Output>) {
-      lastHeard = client.runtime.now();
+      heardAt = client.runtime.now();
       yield message;
     }
     throw new ClientError(`${endpoint} ended the stream`, { fate: 'retry', status: 'OK' });
@@ -100,14 +105,14 @@ async function* streamOnce(
 
 async function guardSilence(
   client: RegistryClient,
-  lastHeard: () => number,
+  patience: () => number,
   cancel: () => void,
   signal: AbortSignal,
 ): Promise<void> {
   while (!signal.aborted) {
-    const quietMs = client.runtime.now() - lastHeard();
-    if (quietMs >= SILENCE_MS) return cancel();
-    await client.runtime.sleep(SILENCE_MS - quietMs, signal);
+    const remainingMs = patience() - client.runtime.now();
+    if (remainingMs <= 0) return cancel();
+    await client.runtime.sleep(remainingMs, signal);
   }
 }
 

@@ -1,5 +1,6 @@
 // A gRPC server on loopback that speaks the public contract and answers what a test tells it to: for testing clients.
 import {
+  type handleBidiStreamingCall,
   type handleUnaryCall,
   Metadata,
   Server,
@@ -13,6 +14,12 @@ import { clientConstructors } from '../../src/rpc/clients.ts';
 export type Answer =
   | { readonly kind: 'ok'; readonly message: object }
   | { readonly kind: 'error'; readonly code: status; readonly details: string };
+
+/** What a stream sends, and how it ends; without an end it stays open and silent. */
+export type WatchScript = (asked: Asked) => {
+  readonly messages: readonly object[];
+  readonly end?: { readonly code: status; readonly details: string };
+};
 
 export interface Asked {
   readonly method: string;
@@ -42,12 +49,16 @@ export class ScriptedRegistry {
     this.asked = asked;
   }
 
-  /** `answer` is called for each unary call, in the order they arrive. */
-  static async start(answer: (asked: Asked) => Answer): Promise<ScriptedRegistry> {
+  /** `answer` is called for each unary call, in the order they arrive; `watch` for the first message of each stream. */
+  static async start(
+    answer: (asked: Asked) => Answer,
+    watch?: WatchScript,
+  ): Promise<ScriptedRegistry> {
     const server = new Server();
     const handlers: UntypedServiceImplementation = {};
     const asked: Asked[] = [];
     for (const method of METHODS) handlers[method] = unaryHandler(method, asked, answer);
+    if (watch !== undefined) handlers['Watch'] = watchHandler(asked, watch);
     server.addService(clientConstructors().Registry.service, handlers);
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
@@ -62,6 +73,21 @@ export class ScriptedRegistry {
     this.#server.forceShutdown();
     return Promise.resolve();
   }
+}
+
+function watchHandler(
+  asked: Asked[],
+  watch: WatchScript,
+): handleBidiStreamingCall<Readonly<Record<string, unknown>>, object> {
+  return (call) => {
+    call.once('data', (request: Readonly<Record<string, unknown>>) => {
+      const one: Asked = { method: 'Watch', request };
+      asked.push(one);
+      const { messages, end } = watch(one);
+      for (const message of messages) call.write(message);
+      if (end !== undefined) call.emit('error', end);
+    });
+  };
 }
 
 function unaryHandler(
