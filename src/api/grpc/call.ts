@@ -1,6 +1,6 @@
 // What every handler is wrapped in: the caller's deadline and its going away become CallOptions, and whatever a handler
 // throws or rejects with becomes an answer. grpc-js itself catches only what is thrown synchronously.
-import type { handleUnaryCall, ServerUnaryCall } from '@grpc/grpc-js';
+import type { handleUnaryCall, sendUnaryData, ServerUnaryCall } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import { RegistryError } from '../../lib/registry-error.ts';
 import type { Clock } from '../../node/ports.ts';
@@ -21,7 +21,16 @@ export interface Door {
 /** What a handler needs of a call, whatever its kind. */
 type TimedCall = Pick<ServerUnaryCall<Buffer, Buffer>, 'getDeadline' | 'getPath'>;
 
-export type UnaryHandler = (request: Buffer, options: CallOptions) => Promise<Buffer>;
+/** Who waits for the answer of a unary call. */
+export interface Caller {
+  /** For what the node ends by itself within seconds: a write, a read as of now. A signal for each such call would cost
+   * more than the caller that is remembered a little too long. */
+  readonly brief: CallOptions;
+  /** For what may wait longer: with a signal that is aborted when the caller goes away. */
+  patient(): CallOptions;
+}
+
+export type UnaryHandler = (request: Buffer, caller: Caller) => Promise<Buffer>;
 
 /** The part of the time left that is kept back, so that the node's typed answer reaches the caller before its own timer. */
 const ANSWER_SHARE = 0.2;
@@ -36,6 +45,7 @@ export function deadlineOf(call: TimedCall, clock: Clock): number | undefined {
   return clock.now() + leftMs - Math.min(ANSWER_MS, leftMs * ANSWER_SHARE);
 }
 
+/** For streams, which live as long as their caller. */
 export function callOptions(call: TimedCall, clock: Clock, signal: AbortSignal): CallOptions {
   const deadline = deadlineOf(call, clock);
   return deadline === undefined ? { signal } : { signal, deadline };
@@ -44,26 +54,47 @@ export function callOptions(call: TimedCall, clock: Clock, signal: AbortSignal):
 /** A unary method over bytes. */
 export function unary(door: Door, handler: UnaryHandler): handleUnaryCall<Buffer, Buffer> {
   return (call, callback) => {
-    const controller = new AbortController();
-    let answered = false;
-    // Emitted after each answer too, so an answered call is not aborted.
-    call.on('cancelled', () => {
-      if (!answered) controller.abort();
-    });
-    const options = callOptions(call, door.clock, controller.signal);
-    // The call of the handler is inside the promise, so that what it throws at once is caught as well.
-    void Promise.resolve(call.request)
-      .then((request) => handler(admitSize(door, request), options))
-      .then(
-        (response) => {
-          answered = true;
-          callback(null, response);
-        },
-        (error: unknown) => {
-          answered = true;
-          callback(failureOf(door, call, error));
-        },
-      );
+    void answer(door, handler, call, callback);
+  };
+}
+
+async function answer(
+  door: Door,
+  handler: UnaryHandler,
+  call: ServerUnaryCall<Buffer, Buffer>,
+  callback: sendUnaryData<Buffer>,
+): Promise<void> {
+  const progress = { answered: false };
+  let response: Buffer;
+  try {
+    response = await handler(admitSize(door, call.request), callerOf(call, door.clock, progress));
+  } catch (error) {
+    progress.answered = true;
+    callback(failureOf(door, call, error));
+    return;
+  }
+  progress.answered = true;
+  callback(null, response);
+}
+
+function callerOf(
+  call: ServerUnaryCall<Buffer, Buffer>,
+  clock: Clock,
+  progress: { readonly answered: boolean },
+): Caller {
+  const deadline = deadlineOf(call, clock);
+  const brief = deadline === undefined ? {} : { deadline };
+  return {
+    brief,
+    patient() {
+      const controller = new AbortController();
+      if (call.cancelled) controller.abort();
+      // Emitted after each answer too.
+      call.on('cancelled', () => {
+        if (!progress.answered) controller.abort();
+      });
+      return { ...brief, signal: controller.signal };
+    },
   };
 }
 

@@ -13,7 +13,7 @@ import type { OpenStreams } from './open-streams.ts';
 
 export function heartbeatHandlers(door: Door, streams: OpenStreams) {
   return {
-    Heartbeat: unary(door, (bytes, options) => answerHeartbeat(door, bytes, options)),
+    Heartbeat: unary(door, (bytes, { brief }) => answerHeartbeat(door, bytes, brief)),
     HeartbeatStream: heartbeatStream(door, streams),
   };
 }

@@ -8,7 +8,7 @@ import {
   type PagePoint,
   type PageWalk,
 } from '../../node/page-token.ts';
-import type { CallOptions } from '../../node/registry-node.ts';
+import type { CallOptions, ReadOptions } from '../../node/registry-node.ts';
 import { digestOf, selectorDigest } from '../../node/watch-token.ts';
 import {
   canonicalSelector,
@@ -19,6 +19,7 @@ import {
   withLastHeartbeat,
 } from '../../registry/index.ts';
 import {
+  type ParsedRead,
   parsePageSize,
   parseRead,
   parseSelector,
@@ -26,7 +27,7 @@ import {
   parseWideNamespace,
   staleRead,
 } from '../rules-request.ts';
-import { type Door, unary } from './call.ts';
+import { type Caller, type Door, unary } from './call.ts';
 import { decodeGetInstance, decodeListInstances, decodeListServices } from './decode.ts';
 import {
   encodeGetInstanceResponse,
@@ -46,26 +47,31 @@ const ITEM_FRAME_BYTES = 5;
 export function readHandlers(door: Door) {
   const reader = new ListReader(door);
   return {
-    GetInstance: unary(door, (bytes, options) => getInstance(door, bytes, options)),
-    ListInstances: unary(door, (bytes, options) => reader.listInstances(bytes, options)),
-    ListServices: unary(door, (bytes, options) => reader.listServices(bytes, options)),
+    GetInstance: unary(door, (bytes, caller) => getInstance(door, bytes, caller)),
+    ListInstances: unary(door, (bytes, caller) => reader.listInstances(bytes, caller)),
+    ListServices: unary(door, (bytes, caller) => reader.listServices(bytes, caller)),
   };
 }
 
-async function getInstance(door: Door, bytes: Buffer, options: CallOptions): Promise<Buffer> {
+async function getInstance(door: Door, bytes: Buffer, caller: Caller): Promise<Buffer> {
   const { node, limits } = door;
   const request = decodeGetInstance(bytes);
   const { namespace, instanceId } = parseTarget(request, limits);
   const read = parseRead(request.read);
-  const { ageMs } = await node.read({ ...read, ...options });
+  const { ageMs } = await node.read(readOptions(read, caller));
   const record = node.registry.get(namespace, instanceId);
   const { revision } = node.registry;
   if (record === undefined) throw new RegistryError('notFound', 'no such instance');
   const encoded =
     read.consistency === 'linearizable'
-      ? await withExactHeartbeat(door, record, options)
+      ? await withExactHeartbeat(door, record, caller.brief)
       : record.encoded;
   return encodeGetInstanceResponse(revision, encoded, ageMs);
+}
+
+/** Only a read that waits for a revision may last. */
+function readOptions(read: ParsedRead, caller: Caller): ReadOptions {
+  return { ...read, ...(read.minRevision > 0 ? caller.patient() : caller.brief) };
 }
 
 /** Only the leader's memory knows the last sign of life; where it cannot be had, the record's stands. */
@@ -110,25 +116,25 @@ class ListReader {
     });
   }
 
-  async listInstances(bytes: Buffer, options: CallOptions): Promise<Buffer> {
+  async listInstances(bytes: Buffer, caller: Caller): Promise<Buffer> {
     const { node, limits } = this.#door;
     const request = decodeListInstances(bytes, limits);
     const selector = parseSelector(request.selector, limits);
     const pageSize = parsePageSize(request.pageSize, limits);
     const listing = this.#instances(selector, pageSize);
-    if (request.pageToken !== '') return this.#nextPage(listing, request.pageToken, options);
-    const { ageMs } = await node.read({ ...parseRead(request.read), ...options });
+    if (request.pageToken !== '') return this.#nextPage(listing, request.pageToken, caller);
+    const { ageMs } = await node.read(readOptions(parseRead(request.read), caller));
     return this.#firstPage(listing, ageMs);
   }
 
-  async listServices(bytes: Buffer, options: CallOptions): Promise<Buffer> {
+  async listServices(bytes: Buffer, caller: Caller): Promise<Buffer> {
     const { node, limits } = this.#door;
     const request = decodeListServices(bytes);
     const namespace = parseWideNamespace('namespace', request.namespace, limits);
     const pageSize = parsePageSize(request.pageSize, limits);
     const listing = this.#services(namespace, pageSize);
-    if (request.pageToken !== '') return this.#nextPage(listing, request.pageToken, options);
-    const { ageMs } = await node.read({ ...parseRead(request.read), ...options });
+    if (request.pageToken !== '') return this.#nextPage(listing, request.pageToken, caller);
+    const { ageMs } = await node.read(readOptions(parseRead(request.read), caller));
     return this.#firstPage(listing, ageMs);
   }
 
@@ -150,10 +156,10 @@ class ListReader {
   }
 
   /** Every page of a walk is of the revision of the first, on whichever node it is asked for. */
-  async #nextPage<T>(listing: Listing<T>, token: string, options: CallOptions): Promise<Buffer> {
+  async #nextPage<T>(listing: Listing<T>, token: string, caller: Caller): Promise<Buffer> {
     const { node } = this.#door;
     const point = decodePageToken(token, this.#walk(listing), listing.positionParts);
-    const permit = await node.read({ ...staleRead(point.revision), ...options });
+    const permit = await node.read(readOptions(staleRead(point.revision), caller));
     const isPresent = node.registry.revision === point.revision;
     const undo = isPresent ? undefined : this.#undoTo(point);
     const cut = listing.cut(point.position, undo);

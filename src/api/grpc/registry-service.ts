@@ -29,10 +29,10 @@ const ACTOR = '';
 export function writeHandlers(door: Door) {
   const { node, limits } = door;
   return {
-    Register: unary(door, async (bytes, options) => {
+    Register: unary(door, async (bytes, { brief }) => {
       const request = decodeRegister(bytes, limits);
       const command = parseRegister(request, limits);
-      const result = await node.write(command, writeOptions(options, request.requestId));
+      const result = await node.write(command, writeOptions(brief, request.requestId));
       if (result.kind !== 'registered') throw refusal(result);
       const { revision, generations } = result;
       return encodeRegisterResponse(
@@ -41,25 +41,25 @@ export function writeHandlers(door: Door) {
         heartbeatInterval([command.item]),
       );
     }),
-    RegisterBatch: unary(door, async (bytes, options) => {
+    RegisterBatch: unary(door, async (bytes, { brief }) => {
       const request = decodeRegisterBatch(bytes, limits);
       const command = parseRegisterBatch(request, limits);
-      const result = await node.write(command, writeOptions(options, request.requestId));
+      const result = await node.write(command, writeOptions(brief, request.requestId));
       if (result.kind !== 'registered') throw refusal(result);
       const { revision, generations } = result;
       return encodeRegisterBatchResponse(revision, generations, heartbeatInterval(command.items));
     }),
-    Deregister: unary(door, async (bytes, options) => {
+    Deregister: unary(door, async (bytes, { brief }) => {
       const request = decodeDeregister(bytes);
       const command = parseDeregister(request, limits);
-      const result = await node.write(command, writeOptions(options, request.requestId));
+      const result = await node.write(command, writeOptions(brief, request.requestId));
       if (result.kind !== 'deregistered') throw refusal(result);
       return encodeDeregisterResponse(result.revision, result.existed);
     }),
-    SetStatus: unary(door, async (bytes, options) => {
+    SetStatus: unary(door, async (bytes, { brief }) => {
       const request = decodeSetStatus(bytes);
       const command = parseSetStatus(request, limits);
-      const result = await node.write(command, writeOptions(options, request.requestId));
+      const result = await node.write(command, writeOptions(brief, request.requestId));
       if (result.kind !== 'statusSet') throw refusal(result);
       return encodeSetStatusResponse(result.revision);
     }),

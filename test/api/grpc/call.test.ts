@@ -98,8 +98,8 @@ describe('a handler', () => {
 
   test('learns that its caller went away, and only then', async () => {
     const seen: CallOptions[] = [];
-    using server = await serve((_, options) => {
-      seen.push(options);
+    using server = await serve((_, caller) => {
+      seen.push(caller.patient());
       return seen.length === 1 ? Promise.resolve(Buffer.alloc(0)) : new Promise(() => {});
     });
     await server.start().answer;
