@@ -121,7 +121,10 @@ export class Engine {
     const { registryTime, proposals, options } = this.#parts;
     const { body, fingerprint, requestId, actor } = call;
     const registryTimeMs = registryTime.now();
-    const header = { registryTimeMs, unixTimeMs: options.clock.unixNow(), actor, requestId };
+    const { maxInstances, maxRememberedAnswers, rememberAnswersMs } = options.limits;
+    const limits = { maxInstances, maxRememberedAnswers, rememberAnswersMs };
+    const unixTimeMs = options.clock.unixNow();
+    const header = { registryTimeMs, unixTimeMs, actor, requestId, limits };
     proposals.propose(encodeCommand({ header, fingerprint, body }), done);
     this.#loop.wake();
   }

@@ -17,7 +17,7 @@ import type {
   SetStatus,
 } from './command.ts';
 import { forgetOutdated, recall, remember } from './deduplication.ts';
-import type { Applied } from './index.ts';
+import type { Applied, RegistryLimits } from './index.ts';
 import { encodeInstance } from './instance-codec.ts';
 import { answerKey } from './record-codec.ts';
 import { putRecord, type RegistryState, removeRecord } from './registry-state.ts';
@@ -27,10 +27,10 @@ import type { Change, InstanceRecord } from './types.ts';
 /** Applies one committed command. Nothing outside the state and the command has a say. */
 export function applyCommand(state: RegistryState, command: Command): Applied {
   const { header, body, fingerprint } = command;
-  const { requestId } = header;
+  const { requestId, limits } = header;
   // Registry time never goes back, also when a new leader's clock starts a little behind.
   state.registryTimeMs = Math.max(state.registryTimeMs, header.registryTimeMs);
-  const { answers, ledger, limits, registryTimeMs } = state;
+  const { answers, ledger, registryTimeMs } = state;
   forgetOutdated(answers, ledger, limits, registryTimeMs);
   if (requestId === '') return applyBody(state, header, body);
 
@@ -48,7 +48,7 @@ export function applyCommand(state: RegistryState, command: Command): Applied {
 }
 
 function applyBody(state: RegistryState, header: CommandHeader, body: CommandBody): Applied {
-  const answer = answerWithoutWriting(state, body);
+  const answer = answerWithoutWriting(state, body, header.limits);
   if (answer !== undefined) return { result: answer, group: undefined };
   const at = nextRevision(state.revision);
   const changes = write(state, header, body, at);
@@ -61,12 +61,13 @@ function applyBody(state: RegistryState, header: CommandHeader, body: CommandBod
 export function answerWithoutWriting(
   state: RegistryState,
   body: CommandBody,
+  limits: RegistryLimits,
 ): ApplyResult | undefined {
   switch (body.kind) {
     case 'register':
-      return answerRegister(state, body);
+      return answerRegister(state, body, limits);
     case 'registerBatch':
-      return answerBatch(state, body);
+      return answerBatch(state, body, limits);
     case 'deregister':
       return answerDeregister(state, body);
     case 'setStatus':
@@ -92,7 +93,11 @@ function isUnchanged(record: InstanceRecord, item: RegisterItem): boolean {
   return sameBytes(record.encoded, 0, record.bodyLength, item.body);
 }
 
-function answerRegister(state: RegistryState, body: Register): ApplyResult | undefined {
+function answerRegister(
+  state: RegistryState,
+  body: Register,
+  limits: RegistryLimits,
+): ApplyResult | undefined {
   const { item, ifGeneration } = body;
   const record = current(state, item.namespace, item.instanceId);
   if (ifGeneration !== 0 && record?.generation !== ifGeneration) {
@@ -101,10 +106,14 @@ function answerRegister(state: RegistryState, body: Register): ApplyResult | und
   if (record !== undefined && isUnchanged(record, item)) {
     return { kind: 'registered', revision: state.revision, generations: [record.generation] };
   }
-  return tooMany(state, record === undefined ? 1 : 0);
+  return tooMany(state, record === undefined ? 1 : 0, limits);
 }
 
-function answerBatch(state: RegistryState, body: RegisterBatch): ApplyResult | undefined {
+function answerBatch(
+  state: RegistryState,
+  body: RegisterBatch,
+  limits: RegistryLimits,
+): ApplyResult | undefined {
   const generations: Revision[] = [];
   let added = 0;
   for (const item of body.items) {
@@ -115,11 +124,14 @@ function answerBatch(state: RegistryState, body: RegisterBatch): ApplyResult | u
   if (generations.length === body.items.length) {
     return { kind: 'registered', revision: state.revision, generations };
   }
-  return tooMany(state, added);
+  return tooMany(state, added, limits);
 }
 
-function tooMany(state: RegistryState, added: number): ApplyResult | undefined {
-  const limit = state.limits.maxInstances;
+function tooMany(
+  state: RegistryState,
+  added: number,
+  { maxInstances: limit }: RegistryLimits,
+): ApplyResult | undefined {
   if (added === 0 || state.catalog.instanceCount + added <= limit) return undefined;
   return { kind: 'tooManyInstances', revision: state.revision, limit };
 }

@@ -27,7 +27,7 @@ const OFF = 2;
 
 /** A log entry's payload. Throws InvariantError for a header whose times are not whole milliseconds. */
 export function encodeCommand(command: Command): Uint8Array {
-  const { registryTimeMs, unixTimeMs, actor, requestId } = command.header;
+  const { registryTimeMs, unixTimeMs, actor, requestId, limits } = command.header;
   assert(Number.isSafeInteger(registryTimeMs), 'registry time is not a whole number');
   assert(Number.isSafeInteger(unixTimeMs), 'unix time is not a whole number');
   const body = commandBodyToArray(command.body);
@@ -39,6 +39,9 @@ export function encodeCommand(command: Command): Uint8Array {
     requestId,
     command.fingerprint,
     body,
+    limits.maxInstances,
+    limits.maxRememberedAnswers,
+    limits.rememberAnswersMs,
   ]);
 }
 
@@ -61,13 +64,18 @@ function commandFromFields(array: Fields): Command {
       `a log entry has command format ${version}, this version reads ${FORMAT_VERSION}: it was written by a newer version`,
     );
   }
-  const fields = fieldsOf(array, 'command', 7);
+  const fields = fieldsOf(array, 'command', 10);
   return {
     header: {
       registryTimeMs: countAt(fields, 1, 'registry time'),
       unixTimeMs: countAt(fields, 2, 'unix time'),
       actor: textAt(fields, 3, 'actor'),
       requestId: textAt(fields, 4, 'request id'),
+      limits: {
+        maxInstances: countAt(fields, 7, 'limit of instances'),
+        maxRememberedAnswers: countAt(fields, 8, 'limit of remembered answers'),
+        rememberAnswersMs: countAt(fields, 9, 'time that answers are remembered'),
+      },
     },
     fingerprint: textAt(fields, 5, 'fingerprint'),
     body: commandBodyFromArray(fields[6]),

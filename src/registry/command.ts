@@ -1,6 +1,7 @@
 // What travels through the log. Time arrives inside: the state machine has no clock. Encoded by command-codec.ts as a
 // msgpackr positional array, append-only, with the instance body as opaque protobuf bytes.
 import type { Revision } from '../lib/ids.ts';
+import type { RegistryLimits } from './index.ts';
 import type { Lifecycle } from './types.ts';
 
 /** Stamped by the leader when it proposes. */
@@ -13,6 +14,8 @@ export interface CommandHeader {
   readonly actor: string;
   /** '' means none. Scope: the cluster and the kind of command. */
   readonly requestId: string;
+  /** The limits that this command is decided by, on every node and in every replay, whatever those nodes are configured with. */
+  readonly limits: RegistryLimits;
 }
 
 export interface RegisterItem {

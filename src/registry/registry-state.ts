@@ -11,7 +11,6 @@ import {
   type ServiceEntry,
 } from './catalog.ts';
 import type { Answers } from './deduplication.ts';
-import type { RegistryLimits } from './index.ts';
 import {
   instanceKey,
   serviceKey,
@@ -25,7 +24,6 @@ import type { Change, InstanceRecord } from './types.ts';
 const NONE = revision(0);
 
 export interface RegistryState {
-  readonly limits: RegistryLimits;
   readonly catalog: Catalog;
   readonly answers: Answers;
   readonly ledger: RecordLedger;

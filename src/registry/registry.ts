@@ -20,11 +20,10 @@ export const registryDefaults: RegistryLimits = {
   rememberAnswersMs: 600_000,
 };
 
-/** A registry, empty or as the image has it. The limits must be the same on every node, because apply decides by them. Throws
- * InvariantError when the image's records do not have the hash that its metadata states. */
+/** A registry, empty or as the image has it. `limits` are this node's own: what answerIfUnchanged goes by; apply goes by
+ * those in the command. Throws InvariantError when the image's records do not have the hash that its metadata states. */
 export function createRegistry(limits: RegistryLimits, image?: RegistryImage): Registry {
   const state: RegistryState = {
-    limits,
     catalog: emptyCatalog(),
     answers: emptyAnswers(),
     ledger: emptyLedger(),
@@ -36,7 +35,7 @@ export function createRegistry(limits: RegistryLimits, image?: RegistryImage): R
   const { catalog, ledger } = state;
   return {
     apply: (command) => applyCommand(state, command),
-    answerIfUnchanged: (body) => answerWithoutWriting(state, body),
+    answerIfUnchanged: (body) => answerWithoutWriting(state, body, limits),
     takeDirty: () => takeDirtyRecords(ledger),
     meta: () => ({
       revision: state.revision,

@@ -44,6 +44,7 @@ export function createCatalogue(): Catalogue {
       unixTimeMs: 1_800_000_000_000,
       actor: 'test',
       requestId: '',
+      limits: registryDefaults,
     };
     return registry.apply({ header, fingerprint: '', body });
   };

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { logIndex, nodeId, revision } from '../../src/lib/ids.ts';
 import { createHashComparison } from '../../src/node/hash-comparison.ts';
+import { registryDefaults } from '../../src/registry/index.ts';
 import { MemoryCluster, registration } from '../support/memory-cluster.ts';
 
 /** Registers so many instances through the node, in groups. */
@@ -52,7 +53,13 @@ describe('the state hash', () => {
     await fill(cluster, leader, 0, 50);
     // The leader remembers an answer that no log holds.
     cluster.node(leader).registry.apply({
-      header: { registryTimeMs: 1, unixTimeMs: 1, actor: '', requestId: 'astray' },
+      header: {
+        registryTimeMs: 1,
+        unixTimeMs: 1,
+        actor: '',
+        requestId: 'astray',
+        limits: registryDefaults,
+      },
       fingerprint: '0123456789abcdef',
       body: {
         kind: 'deregister',

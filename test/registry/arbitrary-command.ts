@@ -1,7 +1,7 @@
 // Random commands over few names, so that they meet each other: the same ids, generations and request ids come again.
 import * as fc from 'fast-check';
 import { revision } from '../../src/lib/ids.ts';
-import type { Command, CommandBody } from '../../src/registry/index.ts';
+import type { Command, CommandBody, RegistryLimits } from '../../src/registry/index.ts';
 import { commandOf, itemOf } from './fixtures.ts';
 
 export const NAMESPACES = ['blue', 'green'] as const;
@@ -77,6 +77,13 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
 /** Window for which answers are remembered in a history of these commands, and how far time goes at a step. */
 export const WINDOW_MS = 1_000;
 
+/** Small, so that histories meet them. */
+export const HISTORY_LIMITS: RegistryLimits = {
+  maxInstances: 9,
+  maxRememberedAnswers: 3,
+  rememberAnswersMs: WINDOW_MS,
+};
+
 const step = fc.record({
   body,
   requestId: fc.oneof(fc.constant(''), fc.constantFrom('r1', 'r2', 'r3', 'r4', 'r5')),
@@ -91,6 +98,7 @@ export const history: fc.Arbitrary<readonly Command[]> = fc
     let nowMs = 0;
     return steps.map(({ body: given, requestId, forwardMs }, index) => {
       nowMs = Math.max(0, nowMs + forwardMs);
-      return commandOf(given, { registryTimeMs: nowMs, unixTimeMs: index, requestId });
+      const times = { registryTimeMs: nowMs, unixTimeMs: index };
+      return commandOf(given, { ...times, requestId, limits: HISTORY_LIMITS });
     });
   });

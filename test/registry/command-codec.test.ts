@@ -56,7 +56,17 @@ const body: fc.Arbitrary<CommandBody> = fc.oneof(
   }),
 );
 const command: fc.Arbitrary<Command> = fc.record({
-  header: fc.record({ registryTimeMs: count, unixTimeMs: count, actor: text, requestId: text }),
+  header: fc.record({
+    registryTimeMs: count,
+    unixTimeMs: count,
+    actor: text,
+    requestId: text,
+    limits: fc.record({
+      maxInstances: count,
+      maxRememberedAnswers: count,
+      rememberAnswersMs: count,
+    }),
+  }),
   fingerprint: text,
   body,
 });

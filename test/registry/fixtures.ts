@@ -102,11 +102,19 @@ export interface HeaderFields {
   readonly unixTimeMs?: number;
   readonly actor?: string;
   readonly requestId?: string;
+  readonly limits?: RegistryLimits;
 }
 
 export function commandOf(body: CommandBody, header: HeaderFields = {}): Command {
   return {
-    header: { registryTimeMs: 0, unixTimeMs: 0, actor: '', requestId: '', ...header },
+    header: {
+      registryTimeMs: 0,
+      unixTimeMs: 0,
+      actor: '',
+      requestId: '',
+      limits: registryDefaults,
+      ...header,
+    },
     fingerprint: fingerprintOf(body),
     body,
   };
@@ -143,7 +151,8 @@ export interface Session {
 }
 
 export function sessionOf(limits: Partial<RegistryLimits> = {}, image?: RegistryImage): Session {
-  const registry = createRegistry({ ...registryDefaults, ...limits }, image);
+  const all = { ...registryDefaults, ...limits };
+  const registry = createRegistry(all, image);
   const stored = new Map<string, Uint8Array>();
   for (const { key, value } of image?.records ?? [])
     if (value !== undefined) stored.set(key, value);
@@ -153,7 +162,7 @@ export function sessionOf(limits: Partial<RegistryLimits> = {}, image?: Registry
     stored,
     groups,
     apply(body, header = {}) {
-      const applied = registry.apply(commandOf(body, header));
+      const applied = registry.apply(commandOf(body, { limits: all, ...header }));
       if (applied.group !== undefined) groups.push(applied.group);
       return applied;
     },

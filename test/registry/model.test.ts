@@ -7,17 +7,10 @@ import {
   hashOfImage,
   type InstanceRecord,
   type Registry,
-  type RegistryLimits,
 } from '../../src/registry/index.ts';
-import { history, INSTANCES, NAMESPACES, WINDOW_MS } from './arbitrary-command.ts';
+import { HISTORY_LIMITS as limits, history, INSTANCES, NAMESPACES } from './arbitrary-command.ts';
 import { hex, selectorOf, sessionOf, WHOLE } from './fixtures.ts';
 import { type NaiveInstance, NaiveRegistry } from './naive-registry.ts';
-
-const limits: RegistryLimits = {
-  maxInstances: 9,
-  maxRememberedAnswers: 3,
-  rememberAnswersMs: WINDOW_MS,
-};
 
 function plain(record: InstanceRecord): NaiveInstance {
   const { namespace, serviceName, instanceId, lifecycle, maintenance, status } = record;
@@ -88,6 +81,20 @@ describe('the state machine', () => {
     // Each answer was met often enough for the comparison to mean something.
     expect(answers.size).toBe(8);
     for (const [kind, count] of answers) expect(count, kind).toBeGreaterThan(20);
+  });
+
+  test('decides by the limits in the command, whatever a node is configured with (G12)', () => {
+    fc.assert(
+      fc.property(history, (commands) => {
+        const configured = sessionOf(limits).registry;
+        const otherwise = sessionOf({ maxInstances: 1, rememberAnswersMs: 1 }).registry;
+        for (const command of commands) {
+          expect(otherwise.apply(command).result).toEqual(configured.apply(command).result);
+        }
+        expect(otherwise.meta()).toEqual(configured.meta());
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test('a group tells exactly the difference between two states, each instance once', () => {
