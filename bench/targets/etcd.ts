@@ -9,7 +9,7 @@ import { pollUntil } from '../../test/support/poll.ts';
 import { freePorts } from '../../test/support/process-cluster.ts';
 import { type GrpcConnection, openConnection } from '../load/grpc-connection.ts';
 import { etcdCodec } from './etcd-messages.ts';
-import { instanceValue } from './payload.ts';
+import { instanceValue, ttlMs } from './payload.ts';
 import type { HeartbeatStream, Target } from './target.ts';
 
 const grantRequest = etcdCodec('LeaseGrantRequest');
@@ -192,7 +192,7 @@ export async function startEtcd(): Promise<Target> {
       return Number(header?.revision ?? 0);
     },
     register: async (connection, service, id) => {
-      const lease = await grant(connection, 30);
+      const lease = await grant(connection, ttlMs / 1000);
       const value = instanceValue(service, id);
       const key = Buffer.from(`/${service}/${id}`);
       await connection.unary(paths.put, putRequest.encode({ key, value, lease }));
