@@ -1,4 +1,4 @@
-// The rules of an instance (api.md, "Records" and "Register"): what a client states becomes a canonical body with its
+// The rules of an instance (registry.proto, Instance): what a client states becomes a canonical body with its
 // defaults filled in, or an error that names the field.
 import { RegistryError, invalidArgument } from '../lib/registry-error.ts';
 import type { InstanceBody, Lifecycle, RegisterItem } from '../registry/index.ts';

@@ -1,4 +1,4 @@
-// What a process's end means, for scripts and for the one who starts it again (contract, "Command line").
+// What a process's end means, for scripts and for the one who starts it again (docs/operations.md).
 
 export const EXIT = {
   done: 0,

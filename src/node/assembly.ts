@@ -33,7 +33,7 @@ export interface AssemblyHost {
   readonly ticked: (nowMs: number) => void;
 }
 
-/** No response exceeds 3 MiB (api.md, Lists). */
+/** No response exceeds 3 MiB (registry.proto). */
 const WATCH_MESSAGE_BYTES = 3 << 20;
 
 /** The first of the ids that a process draws: two lives of a node do not meet in them. Safe up to 2^32 ids a life. */

@@ -1,4 +1,4 @@
-// The first boot of a cluster (architecture, "Identity"). No node forms one by default or alone: every listed member is
+// The first boot of a cluster (docs/adr/0006). No node forms one by default or alone: every listed member is
 // reached and empty, all of them compute the same first record, and each writes it only once every other has named it.
 //
 // Why a formed record may be taken over from a peer: it was written because every member in it, this node in this very

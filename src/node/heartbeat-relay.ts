@@ -1,5 +1,5 @@
 // The way of a heartbeat to the leader, on every node. A leader hands its callers' beats to its own leases; a follower
-// puts all calls of one turn of the event loop into one frame to the leader and shares the answer out (architecture, "Leases").
+// puts all calls of one turn of the event loop into one frame to the leader and shares the answer out (ARCHITECTURE.md, "Life of a heartbeat").
 //
 // Nothing is acknowledged here: an answer comes from the leader's round or not at all, and asking again is harmless. So
 // calls wait through an election, but whatever was on its way when the link broke fails with notLeader.

@@ -27,7 +27,7 @@ interface Call {
 }
 
 const NONE: LeaseHandle = -1;
-/** Without a quorum the caller hears so within this time (api.md, Errors). */
+/** Without a quorum the caller hears so within this time (registry.proto). */
 const ANSWER_WITHIN_MS = 2000;
 /** What an answer suggests when no beat named a living lease. */
 const DEFAULT_INTERVAL_MS = 10_000;

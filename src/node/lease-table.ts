@@ -1,5 +1,5 @@
 // Leases: who was heard when. They live in the memory of a node that leads, never in the log (rules 1 to 5 of
-// ARCHITECTURE.md, "Leases"); what the log gets is the expiry of an instance that was silent for its TTL.
+// ARCHITECTURE.md, "Life of a heartbeat"); what the log gets is the expiry of an instance that was silent for its TTL.
 import type { Logger } from 'pino';
 import type { Change, Expire, InstanceRecord, Registry } from '../registry/index.ts';
 import { HeartbeatRounds } from './heartbeat-rounds.ts';

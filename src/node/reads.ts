@@ -1,4 +1,4 @@
-// Permits to read the catalogue (architecture, "Reads"): linearizable after a quorum round, bounded while the last round
+// Permits to read the catalogue (docs/adr/0008): linearizable after a quorum round, bounded while the last round
 // is young enough, stale at once. A permit is good for the turn of the event loop it is given in.
 import { type ErrorCode, RegistryError } from '../lib/registry-error.ts';
 import type { Registry } from '../registry/index.ts';

@@ -36,7 +36,7 @@ export interface NodeLimits {
   readonly maxInstances: number;
   readonly maxRememberedAnswers: number;
   readonly rememberAnswersMs: number;
-  /** Change groups the ring keeps: 100 000 changes, and at most this many bytes of records. */
+  /** Changes the ring keeps; a group counts as many as it has. Default 100 000. The ring has a limit in bytes of its own. */
   readonly ringChanges: number;
   readonly maxWatches: number;
   /** Writes of this node's callers waiting for an outcome; beyond, resourceExhausted. Default 10 000. */
@@ -96,7 +96,8 @@ export interface NodeStatus {
   readonly instances: number;
   readonly watches: number;
   readonly problems: readonly string[];
-  /** This node has replayed its log, and stops only after saying otherwise: what gRPC health "" reports. */
+  /** This node once had all that was committed at the time, or has replayed its log and found no leader for 2 s. Stays true;
+   * gRPC health "" reports it until the node is stopping. */
   readonly caughtUp: boolean;
   readonly stopping: boolean;
 }

@@ -40,7 +40,7 @@ export interface WatchFormat {
 export interface WatchSink {
   /** Hands over one encoded message. False: write nothing more until `drained` is called on the cursor. */
   write(message: Uint8Array): boolean;
-  /** The hub ends the watch (shutting down, or an error); nothing follows. `undefined`: closed by the reader. */
+  /** The hub ends the watch (shutting down, or an error); nothing follows. Not called when the reader closed it. */
   end(error: RegistryError): void;
 }
 
@@ -66,7 +66,7 @@ export interface WatchCursor {
 }
 
 export interface WatchHub {
-  /** Throws RegistryError: resourceExhausted at 10 000 watches, invalidArgument for a token that is garbled or of another selector. */
+  /** Throws RegistryError: resourceExhausted at the limit of watches (default 10 000), invalidArgument for a token that is garbled or of another selector. */
   open(options: WatchOpen): WatchCursor;
   readonly count: number;
   /** Undo list for reading the state at `revision`: the changes above it, oldest first; undefined when the ring no longer reaches it. */

@@ -1,4 +1,4 @@
-// What a change is to one selector: evaluated on the states before and after, never on the event (api.md, "Watch").
+// What a change is to one selector: evaluated on the states before and after, never on the event (docs/adr/0009).
 import type { Revision } from '../lib/ids.ts';
 import {
   type Change,

@@ -1,5 +1,5 @@
 // The hub of a node: takes each change group from the apply loop, wakes the readers it concerns and lets them read in
-// turns of their own, so that nothing a reader does slows the apply loop or another reader (architecture, "Watches").
+// turns of their own, so that nothing a reader does slows the apply loop or another reader (docs/adr/0009).
 import type { Logger } from 'pino';
 import { assert } from '../lib/assert.ts';
 import type { Revision } from '../lib/ids.ts';

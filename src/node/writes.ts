@@ -56,7 +56,7 @@ interface Pending {
   refusal: ErrorCode;
 }
 
-/** api.md, Errors: without a quorum the caller hears so within this time. */
+/** registry.proto: without a quorum the caller hears so within this time. */
 const NOT_APPENDED_MS = 2000;
 /** With a quorum an appended entry takes as long as the disks take; beyond this its caller is told that it is unknown. */
 const APPENDED_MS = 10_000;

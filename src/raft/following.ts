@@ -75,17 +75,21 @@ function refuseEntries(state: RaftState, to: NodeId, request: AppendEntries): vo
   });
 }
 
-/** The sender leads an earlier term: it learns the current one from the answer and steps down. */
+/** No session has this number: what is said in it is dropped by every leader of the current term. */
+const NO_SESSION = 0;
+
+/** The sender leads an earlier term: it learns the current one from the answer and steps down. The answer bears the
+ * current term but belongs to no session of it. Sessions and rounds are counted anew after a restart, so a sender that
+ * restarted and leads the current term by now might take its own old numbers for new ones, and confirm a read with them. */
 export function refuseOldLeader(
   state: RaftState,
   to: NodeId,
   request: AppendEntries | Heartbeat,
 ): void {
   const { term: current } = state;
-  const { session } = request;
+  const session = NO_SESSION;
   if (request.kind === 'heartbeat') {
-    const { round } = request;
-    sendNow(state.outbox, to, { kind: 'heartbeatResponse', term: current, session, round });
+    sendNow(state.outbox, to, { kind: 'heartbeatResponse', term: current, session, round: 0 });
     return;
   }
   sendNow(state.outbox, to, {

@@ -12,7 +12,7 @@ export interface Proposal {
 }
 
 export type Input =
-  /** One tick of the host's monotonic clock (RaftConfig.tickMs). */
+  /** One tick of the host's monotonic clock (10 ms; RaftConfig counts in them). */
   | { readonly kind: 'tick' }
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
   /** Append to the log if this node leads; otherwise each proposal comes back in Ready.rejected. */

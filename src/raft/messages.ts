@@ -3,7 +3,8 @@
 import type { LogIndex, NodeId, Term } from '../lib/ids.ts';
 import type { LogEntry } from './types.ts';
 
-/** Names one replication session: leader and follower agree on nothing said in another. See `AppendEntries.session`. */
+/** Names one replication session of one term, from 1: leader and follower agree on nothing said in another. 0 names none.
+ * See `AppendEntries.session`. */
 export type Session = number;
 
 /** Would you vote for me in `term`? Changes nothing at the receiver (dissertation 9.6). `term` is the candidate's next term. */

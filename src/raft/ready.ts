@@ -7,7 +7,7 @@ import type { LogEntry, PersistBatch } from './types.ts';
 
 /** Why a proposal or read was not taken. All of these are certain: nothing was appended. */
 export type RejectReason =
-  | 'notLeader' // another node leads, see Ready.leader
+  | 'notLeader' // another node leads, see RaftView.leader
   | 'noLeader' // no leader is known, or leadership or its quorum was lost before the read was confirmed
   | 'overloaded'; // the limit on entries not yet committed, or on pending reads, is reached
 

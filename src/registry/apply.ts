@@ -1,4 +1,4 @@
-// apply(command): what each command means, as api.md's "Meaning" says. First the answers that need no write, then the
+// apply(command): what each command means, as registry.proto says. First the answers that need no write, then the
 // writes of the others; a command that changes something raises the revision by one and its changes are one group.
 import { assert } from '../lib/assert.ts';
 import { nextRevision, type Revision, revision } from '../lib/ids.ts';

@@ -113,7 +113,7 @@ export interface PageLimit {
   readonly bytes: number;
 }
 
-/** Equal on every node of a cluster: apply decides by them, so nodes with other limits would drift apart. */
+/** What apply decides by. They travel in each command as the leader has them, so nodes configured otherwise stay equal. */
 export interface RegistryLimits {
   /** Default 1 000 000. */
   readonly maxInstances: number;

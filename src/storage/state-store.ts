@@ -1,4 +1,4 @@
-// The state machine on LevelDB (architecture.md, "State store"): a copy that saves replaying the log. It is believed only
+// The state machine on LevelDB (docs/adr/0005): a copy that saves replaying the log. It is believed only
 // as far as it can be verified; what cannot is thrown away, because the log has everything.
 import { readdir, rm } from 'node:fs/promises';
 import { setTimeout as delay } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-// First boot (architecture, "Identity"): nobody forms a cluster by default or alone, and all write the same first record.
+// First boot (docs/adr/0006): nobody forms a cluster by default or alone, and all write the same first record.
 import { describe, expect, test } from 'vitest';
 import { revision } from '../../src/lib/ids.ts';
 import { decodeClusterRecord } from '../../src/node/cluster-record.ts';

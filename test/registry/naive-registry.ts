@@ -1,4 +1,4 @@
-// The registry as api.md describes it, written as plainly as possible: a map of instances, a list of answers, the last
+// The registry as registry.proto describes it, written as plainly as possible: a map of instances, a list of answers, the last
 // change of each service. Slow, and independent of the code under test but for status and fingerprints.
 import type { ApplyResult, Command, CommandBody, RegisterItem } from '../../src/registry/index.ts';
 import type { Lifecycle, Status } from '../../src/registry/index.ts';

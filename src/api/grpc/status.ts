@@ -1,4 +1,4 @@
-// The only place where a failure becomes a gRPC status (api.md, "Errors"). The message starts with the same word that
+// The only place where a failure becomes a gRPC status (registry.proto, at its top). The message starts with the same word that
 // ErrorInfo carries as its reason, so that people and programs read one thing.
 import { Metadata, status } from '@grpc/grpc-js';
 import { type ErrorCode, RegistryError } from '../../lib/registry-error.ts';

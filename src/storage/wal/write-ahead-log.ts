@@ -1,4 +1,4 @@
-// The log on disk (architecture.md, "Storage"): one writer loop with one write in flight; what arrives meanwhile forms the
+// The log on disk (docs/adr/0010): one writer loop with one write in flight; what arrives meanwhile forms the
 // next group, which is one frame, one device write and one sync.
 import type { Logger } from 'pino';
 import { assert, InvariantError, present } from '../../lib/assert.ts';
