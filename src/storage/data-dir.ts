@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { lockDataDir, type DataDirLock } from './data-dir-lock.ts';
-import { DataDirError, DiskError } from './errors.ts';
+import { DataDirError, DiskError, replaceAdvice } from './errors.ts';
 import { readIdentity, writeIdentity, type Identity } from './identity.ts';
 import { walIsEmpty } from './wal/open-wal.ts';
 import { makeDurableDirectory } from './wal/wal-files.ts';
@@ -74,7 +74,7 @@ async function openLocked(
     throw new DataDirError(
       11,
       `The log in ${walPath} is missing or empty, but this node has joined cluster ${clusterId}. It must not vote as ` +
-        `${nodeId} any more: remove the member and join it again with an empty data-dir`,
+        `${nodeId} any more. ${replaceAdvice}`,
     );
   }
   let current = identity;
@@ -116,7 +116,7 @@ function lost(directory: string): DataDirError {
   return new DataDirError(
     11,
     `The data-dir ${directory} holds data but no identity file. Who this node is cannot be guessed: restore ` +
-      'identity.json, or remove the member and join it again with an empty data-dir',
+      `identity.json. ${replaceAdvice}`,
   );
 }
 

@@ -12,9 +12,12 @@ export class DiskError extends Error {
   }
 }
 
-const advice =
-  'Stop this node and keep its files. While a majority of the cluster is healthy, remove this member and join it ' +
-  'again with an empty data-dir.';
+/** What an operator can do about a member whose disk is lost or damaged. It must not vote under its old identity. */
+export const replaceAdvice =
+  'Keep its files; the cluster goes on while a majority is healthy. To come back this member has to be removed and to ' +
+  'join again with an empty data-dir, which this version cannot do yet.';
+
+const advice = `Stop this node. ${replaceAdvice}`;
 
 /** Bytes that were acknowledged are not what was written. Never repaired by guessing: the node refuses to vote. */
 export class DamagedLogError extends Error {

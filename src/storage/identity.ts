@@ -3,7 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
-import { DataDirError } from './errors.ts';
+import { DataDirError, replaceAdvice } from './errors.ts';
 import { diskFiles } from './wal/wal-files.ts';
 
 export interface Identity {
@@ -60,8 +60,8 @@ export async function readIdentity(directory: string): Promise<Identity | undefi
   } catch (error) {
     throw new DataDirError(
       11,
-      `${path} is damaged, or of a later version. Who this node is cannot be guessed: restore that file, or remove the ` +
-        'member and join it again with an empty data-dir',
+      `${path} is damaged, or of a later version. Who this node is cannot be guessed: restore that file. ` +
+        replaceAdvice,
       error,
     );
   }

@@ -55,7 +55,7 @@ class GrpcPeerTransport implements PeerTransport {
       random,
       heartbeatMs,
       limits: { ...defaultPeerTransportLimits, ...this.#options.limits },
-      warn: createOccasionalLog(log.child({ component: 'transport' }), clock),
+      warn: createOccasionalLog(log, clock),
     };
     const server = new PeerServer(context, {
       onAdmitted: (peer) => this.#links.get(peer)?.nudge(),
