@@ -39,6 +39,8 @@ export class NodeLife {
   #difference: string | undefined;
   #stopTicker = (): void => undefined;
   #hubTickMs = Number.NEGATIVE_INFINITY;
+  /** When the core was last told that a peer's queue is full. */
+  readonly #overflowMs = new Map<NodeId, number>();
 
   constructor(options: NodeOptions) {
     this.options = options;
@@ -319,10 +321,14 @@ export class NodeLife {
       if (frame.kind === 'writeRequest') this.parts.writes.notSent(frame);
       entriesLost ||= frame.kind === 'raft' && frame.message.kind === 'appendEntries';
     }
-    // A full queue, not a broken stream: the core has to begin again from what the peer is known to hold.
-    if (entriesLost && this.peers.isConnected(to)) {
-      this.#engine?.push({ kind: 'peerUnreachable', peer: to });
-    }
+    // A full queue, not a broken stream: the core has to begin again from what the peer is known to hold. Its question
+    // meets the same full queue, so it is told once in a heartbeat; it asks again as heartbeats are answered.
+    const now = this.options.clock.now();
+    const lastMs = this.#overflowMs.get(to) ?? Number.NEGATIVE_INFINITY;
+    if (!entriesLost || !this.peers.isConnected(to) || now < lastMs + this.options.heartbeatMs)
+      return;
+    this.#overflowMs.set(to, now);
+    this.#engine?.push({ kind: 'peerUnreachable', peer: to });
   }
 
   #elapsed(ticks: number, gapMs: number): void {
