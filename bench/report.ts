@@ -1,6 +1,12 @@
 // Medians over the rounds, with the range, and the ratio to the peer: in tables for people or as JSON.
 import type { Target } from './targets/target.ts';
-import type { Figure, Round, Workload } from './workloads/workload.ts';
+import {
+  type Figure,
+  generatorLimit,
+  generatorLoadName,
+  type Round,
+  type Workload,
+} from './workloads/workload.ts';
 
 export interface WorkloadReport {
   readonly workload: Workload;
@@ -41,6 +47,17 @@ function summarize(rounds: readonly Round[]): readonly Summary[] {
 const shown = (value: number): string =>
   Math.abs(value) >= 100 ? value.toFixed(0) : value.toFixed(Math.abs(value) >= 10 ? 1 : 2);
 
+/** Where the generator was nearly saturated, the system may be faster than the figure says. */
+function busy(results: WorkloadReport['results']): readonly string[] {
+  return [...results].flatMap(([name, rounds]) =>
+    summarize(rounds).flatMap(({ figure, median }) =>
+      figure.name.startsWith(generatorLoadName) && median > generatorLimit
+        ? [`NOTE ${figure.name} on ${name} is ${shown(median)}: the generator may be the limit`]
+        : [],
+    ),
+  );
+}
+
 function lines({ workload, results, targets }: WorkloadReport): readonly string[] {
   const own = summarize(results.get('rollcall') ?? []);
   const peer = targets.find(({ name }) => name !== 'rollcall');
@@ -57,7 +74,7 @@ function lines({ workload, results, targets }: WorkloadReport): readonly string[
       round.void === undefined ? [] : [`VOID round on ${name}: ${round.void}`],
     ),
   );
-  return [`## ${workload.name}: ${workload.summary}`, ...rows, ...voids, ''];
+  return [`## ${workload.name}: ${workload.summary}`, ...rows, ...voids, ...busy(results), ''];
 }
 
 export function report(

@@ -8,7 +8,7 @@ import {
 } from 'node:http2';
 
 /** A call that ended with a status other than OK, or on a broken connection (code undefined). */
-export class CallError extends Error {
+class CallError extends Error {
   override readonly name = 'CallError';
   readonly code: number | undefined;
   constructor(code: number | undefined, message: string) {
@@ -35,7 +35,7 @@ export interface GrpcConnection {
 }
 
 /** Five bytes of gRPC framing before each message: no compression, length. */
-export function frame(message: Uint8Array): Buffer {
+function frame(message: Uint8Array): Buffer {
   const framed = Buffer.allocUnsafe(5 + message.length);
   framed[0] = 0;
   framed.writeUInt32BE(message.length, 1);

@@ -18,14 +18,3 @@ export function cpuSeconds(pids: readonly number[]): number {
   }
   return ticks / ticksPerSecond;
 }
-
-/** Resident memory in MiB of each process. */
-export function residentMiB(pids: readonly number[]): readonly number[] {
-  return pids.map((pid) => {
-    try {
-      return (Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]) * 4096) / (1 << 20);
-    } catch {
-      return Number.NaN;
-    }
-  });
-}

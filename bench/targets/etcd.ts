@@ -7,6 +7,7 @@ import { join } from 'node:path';
 import { present } from '../../src/lib/assert.ts';
 import { pollUntil } from '../../test/support/poll.ts';
 import { freePorts } from '../../test/support/process-cluster.ts';
+import { countField } from '../load/count-field.ts';
 import { type GrpcConnection, openConnection } from '../load/grpc-connection.ts';
 import { etcdCodec } from './etcd-messages.ts';
 import { instanceValue, ttlMs } from './payload.ts';
@@ -16,7 +17,8 @@ const grantRequest = etcdCodec('LeaseGrantRequest');
 const grantResponse = etcdCodec('LeaseGrantResponse');
 const putRequest = etcdCodec('PutRequest');
 const rangeRequest = etcdCodec('RangeRequest');
-const rangeResponse = etcdCodec('RangeResponse');
+/** RangeResponse.kvs. */
+const rangedPairs = 2;
 const watchRequest = etcdCodec('WatchRequest');
 const watchResponse = etcdCodec('WatchResponse');
 const keepAliveRequest = etcdCodec('LeaseKeepAliveRequest');
@@ -200,8 +202,7 @@ export async function startEtcd(): Promise<Target> {
     list: async (connection, service) => {
       const key = Buffer.from(`/${service}/`);
       const request = rangeRequest.encode({ key, range_end: prefixEnd(`/${service}/`) });
-      const answer = rangeResponse.decode(await connection.unary(paths.range, request));
-      return (answer['kvs'] as readonly unknown[]).length;
+      return countField(await connection.unary(paths.range, request), rangedPairs);
     },
     watch: (connection, service, onChange) =>
       new Promise((resolve, reject) => {

@@ -5,6 +5,7 @@ import protobuf from 'protobufjs';
 import { present } from '../../src/lib/assert.ts';
 import { ProcessCluster } from '../../test/support/process-cluster.ts';
 import { repositoryRoot } from '../../test/support/repository-root.ts';
+import { countField } from '../load/count-field.ts';
 import { type GrpcConnection, openConnection } from '../load/grpc-connection.ts';
 import { instanceValue, registerRequest } from './payload.ts';
 import type { HeartbeatStream, Target } from './target.ts';
@@ -14,13 +15,15 @@ root.resolvePath = (_origin, target) => join(repositoryRoot(), 'proto', target);
 root.loadSync(['rollcall/v1/registry.proto'], { keepCase: true });
 const message = (name: string): protobuf.Type => root.lookupType(`rollcall.v1.${name}`);
 const listRequest = message('ListInstancesRequest');
-const listResponse = message('ListInstancesResponse');
 const watchRequest = message('WatchRequest');
 const watchResponse = message('WatchResponse');
 const registerBatchRequest = message('RegisterBatchRequest');
 const heartbeatRequest = message('HeartbeatRequest');
 const heartbeatResponse = message('HeartbeatResponse');
 const instance = message('Instance');
+
+/** ListInstancesResponse.instances. */
+const listedInstances = 2;
 
 const path = (method: string): string => `/rollcall.v1.Registry/${method}`;
 
@@ -112,7 +115,7 @@ export async function startRollcall(flags: readonly string[] = []): Promise<Targ
     list: async (connection, service) => {
       const request = encode(listRequest, { selector: { services: [service] } });
       const answer = await connection.unary(path('ListInstances'), request);
-      return (listResponse.decode(answer) as unknown as { instances: unknown[] }).instances.length;
+      return countField(answer, listedInstances);
     },
     watch: watchService,
     leases: async (count, perMessage) => {

@@ -3,7 +3,7 @@ import { present } from '../../src/lib/assert.ts';
 import { closedLoop } from '../load/closed-loop.ts';
 import { openConnection } from '../load/grpc-connection.ts';
 import { cpuSeconds } from '../load/process-cpu.ts';
-import { figure, type Workload } from './workload.ts';
+import { figure, generatorLoadName, type Workload } from './workload.ts';
 
 const serviceSize = 10;
 
@@ -31,14 +31,15 @@ export const read: Workload = {
     });
     const cpu = cpuSeconds(target.pids()) - cpuBefore;
     for (const connection of connections) connection.close();
+    const at = `at ${inFlight} in flight`;
     return {
       void: result.errors > 0 ? `${result.errors} errors (${result.firstError ?? ''})` : undefined,
       figures: [
-        figure('linearizable lists of 10', result.perSecond, '/s', 'higher'),
-        figure('p50', result.p50Ms, 'ms', 'lower'),
-        figure('p99', result.p99Ms, 'ms', 'lower'),
-        figure('server CPU for each', (cpu / result.operations) * 1e6, 'us', 'lower'),
-        figure('generator load', result.generatorLoad, '', 'lower'),
+        figure(`lists of ${serviceSize} ${at}`, result.perSecond, '/s', 'higher'),
+        figure(`p50 ${at}`, result.p50Ms, 'ms', 'lower'),
+        figure(`p99 ${at}`, result.p99Ms, 'ms', 'lower'),
+        figure(`server CPU for each ${at}`, (cpu / result.operations) * 1e6, 'us', 'lower'),
+        figure(`${generatorLoadName} ${at}`, result.generatorLoad, '', 'lower'),
       ],
     };
   },

@@ -4,7 +4,7 @@ import { present } from '../../src/lib/assert.ts';
 import { closedLoop } from '../load/closed-loop.ts';
 import { openConnection } from '../load/grpc-connection.ts';
 import { cpuSeconds } from '../load/process-cpu.ts';
-import { figure, type Workload } from './workload.ts';
+import { figure, generatorLoadName, type Workload } from './workload.ts';
 
 const connectionCount = 8;
 
@@ -47,7 +47,7 @@ export const register: Workload = {
         figure(`p50 ${at}`, result.p50Ms, 'ms', 'lower'),
         figure(`p99 ${at}`, result.p99Ms, 'ms', 'lower'),
         figure(`server CPU for each ${at}`, (cpu / result.operations) * 1e6, 'us', 'lower'),
-        figure(`generator load ${at}`, result.generatorLoad, '', 'lower'),
+        figure(`${generatorLoadName} ${at}`, result.generatorLoad, '', 'lower'),
       ],
     };
   },

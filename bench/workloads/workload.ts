@@ -36,5 +36,7 @@ export const figure = (
   better: Figure['better'],
 ): Figure => ({ name, value, unit, better });
 
-/** The generator's own core this busy means that it may be what was measured. */
+/** How busy the generator's own thread was, 0 to 1. */
+export const generatorLoadName = 'generator load';
+/** Above this the generator may be what was measured, and the report says so. */
 export const generatorLimit = 0.9;

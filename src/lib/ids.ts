@@ -28,6 +28,5 @@ export const nodeId = (value: string): NodeId => {
 };
 
 export const nextIndex = (index: LogIndex): LogIndex => logIndex(index + 1);
-export const previousIndex = (index: LogIndex): LogIndex => logIndex(index - 1);
 export const nextTerm = (value: Term): Term => term(value + 1);
 export const nextRevision = (value: Revision): Revision => revision(value + 1);

@@ -28,7 +28,7 @@ const certainCodes: ReadonlySet<status> = new Set([
 ]);
 
 /** The error table of the contract: may this attempt have happened? */
-export function outcomeOf(error: unknown): 'rejected' | 'unknown' {
+function outcomeOf(error: unknown): 'rejected' | 'unknown' {
   const { code, details } = error as ServiceError;
   if (code === status.UNAVAILABLE) return certainlyNot.test(details) ? 'rejected' : 'unknown';
   return certainCodes.has(code) ? 'rejected' : 'unknown';
