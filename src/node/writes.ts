@@ -1,6 +1,6 @@
 // Writes on their way to an outcome: through this node's own log while it leads, else through the leader's. The one rule
 // (G3): a write is reported as failed only if it certainly never was appended, or was certainly replaced.
-import type { NodeId } from '../lib/ids.ts';
+import { type NodeId, revision } from '../lib/ids.ts';
 import type { ErrorCode } from '../lib/registry-error.ts';
 import type { CommandBody, RegisterItem, Registry } from '../registry/index.ts';
 import type { PeerFrame, WriteOutcome, WriteRequest, WriteResponse } from './peer-protocol.ts';
@@ -278,9 +278,15 @@ export class Writes {
     else this.#wait(write, 0);
   }
 
-  /** False if the expiry of any of them is in the log already; the others are renewed all the same. */
+  /** False if the expiry of any of them is in the log already; the others are renewed all the same. What is refused, or
+   * states something else than what is there, is no sign of life of the registration that is there (G10). */
   #renew(body: CommandBody): boolean {
-    return registered(body).reduce((all, item) => this.#host.renew(item) && all, true);
+    const { registry, renew } = this.#host;
+    const ifGeneration = body.kind === 'register' ? body.ifGeneration : NO_GENERATION;
+    return registered(body).reduce((all, item) => {
+      const answer = registry.answerIfUnchanged({ kind: 'register', item, ifGeneration });
+      return (answer?.kind !== 'registered' || renew(item)) && all;
+    }, true);
   }
 }
 
@@ -288,6 +294,9 @@ export class Writes {
 function handedIn(write: Pending): boolean {
   return write.stage === 'proposed' || write.stage === 'forwarded';
 }
+
+/** In a register: whichever is current. */
+const NO_GENERATION = revision(0);
 
 const UNKNOWN =
   'the write may or may not have been applied: retry it with the same request_id, or read before trying again';
