@@ -20,7 +20,7 @@ export interface ReadsHost {
 interface Reader {
   readonly options: ReadOptions;
   /** When to stop waiting for a quorum, and for minRevision. */
-  readonly quorumByMs: number;
+  quorumByMs: number;
   readonly revisionByMs: number;
   stage: 'round' | 'retry' | 'revision';
   retryAtMs: number;
@@ -59,7 +59,7 @@ export class Reads {
       const deadline = options.deadline ?? Number.POSITIVE_INFINITY;
       const reader: Reader = {
         options,
-        quorumByMs: Math.min(deadline, now + QUORUM_MS),
+        quorumByMs: this.#quorumBy(options),
         revisionByMs: Math.min(deadline, now + REVISION_MS),
         stage: 'round',
         retryAtMs: 0,
@@ -148,8 +148,24 @@ export class Reads {
       this.#awaitingRevision.add(reader);
       return;
     }
+    // What was fresh enough when the wait for the revision began may no longer be.
+    if (reader.stage === 'revision' && this.#outlivedItsBound(reader)) {
+      this.#awaitingRevision.delete(reader);
+      reader.quorumByMs = this.#quorumBy(reader.options);
+      return this.#ask(reader);
+    }
     this.#forget(reader);
     reader.resolve({ ageMs: this.#ageMs(reader) });
+  }
+
+  #outlivedItsBound(reader: Reader): boolean {
+    const { consistency, maxStalenessMs } = reader.options;
+    return consistency === 'bounded' && this.#ageMs(reader) > maxStalenessMs;
+  }
+
+  /** When a reader that asks for a quorum now stops waiting for it. */
+  #quorumBy({ deadline = Number.POSITIVE_INFINITY }: ReadOptions): number {
+    return Math.min(deadline, this.#host.clock.now() + QUORUM_MS);
   }
 
   #ageMs(reader: Reader): number {

@@ -94,6 +94,21 @@ describe('a bounded read', () => {
     expect('value' in old && old.value.ageMs).toBeLessThan(100);
   });
 
+  test('keeps to its bound after a wait for its minRevision', async () => {
+    const cluster = await MemoryCluster.elected();
+    const [follower = ''] = cluster.followers();
+    await cluster.read(follower);
+    const bounded = { ...LINEARIZABLE, consistency: 'bounded', maxStalenessMs: 500 } as const;
+    const read = cluster.outcome(
+      cluster.node(follower).read({ ...bounded, minRevision: revision(1) }),
+    );
+    await cluster.clock.advance(3000);
+    await cluster.register(cluster.leader() ?? '', 'a');
+    const outcome = await read;
+    expect('value' in outcome && outcome.value.ageMs).toBeLessThanOrEqual(500);
+    expect(outcome.afterMs).toBeLessThan(3200);
+  });
+
   test('is refused without a quorum once the bound has passed', async () => {
     const cluster = await MemoryCluster.elected();
     const [follower = ''] = cluster.followers();
