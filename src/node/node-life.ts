@@ -13,7 +13,7 @@ import { createHashComparison, type HashComparison, type HashVerdict } from './h
 import { Health } from './health.ts';
 import type { NodeParts } from './node-parts.ts';
 import { PeerDesk } from './peer-desk.ts';
-import type { ClusterRecord, FormationFrame, Hello, PeerFrame } from './peer-protocol.ts';
+import type { ClusterRecord, FormationFrame, Hello, PeerFrame, Refusal } from './peer-protocol.ts';
 import { Peers } from './peers.ts';
 import type { Fatal, LogImage, TransportHandlers } from './ports.ts';
 import type { NodeOptions } from './registry-node.ts';
@@ -255,6 +255,7 @@ export class NodeLife {
     const heartbeatTicks = Math.max(1, Math.round(heartbeatMs / TICK_MS));
     return {
       ...raftDefaults,
+      ...this.options.raftLimits,
       id: self.nodeId,
       voters: (this.#record?.members ?? []).map((member) => member.nodeId),
       heartbeatTicks,
@@ -275,7 +276,7 @@ export class NodeLife {
       };
     };
     return {
-      admit: (hello) => this.peers.admit(hello),
+      admit: (hello) => this.#admit(hello),
       hello: () => this.peers.hello(),
       onFrames: guarded((from: NodeId, frames: readonly PeerFrame[]) =>
         this.desk.receive(from, frames),
@@ -285,6 +286,19 @@ export class NodeLife {
       onGone: guarded((peer: NodeId) => this.#engine?.push({ kind: 'peerDisconnected', peer })),
       onRefused: guarded((peer, refusal) => this.peers.refused(peer, refusal)),
     };
+  }
+
+  #admit(hello: Hello): Refusal | undefined {
+    const { nodeId } = hello;
+    const refusal = this.peers.admit(hello);
+    // A peer that is connected and greets again has dialled a new stream: its answers on the one before are lost.
+    if (refusal === undefined && this.peers.isConnected(nodeId)) this.#answersLost(nodeId);
+    return refusal;
+  }
+
+  #answersLost(peer: NodeId): void {
+    this.parts.writes.peerBroken(peer);
+    if (this.#engine?.view.leader === peer) this.parts.relay.broken();
   }
 
   #connected(hello: Hello): void {
@@ -306,8 +320,7 @@ export class NodeLife {
     this.desk.streamChanged(peer);
     this.#firstBoot?.broken(peer);
     this.#engine?.push({ kind: 'peerUnreachable', peer });
-    this.parts.writes.peerBroken(peer);
-    if (this.#engine?.view.leader === peer) this.parts.relay.broken();
+    this.#answersLost(peer);
   }
 
   #heardFormation(from: NodeId, frame: FormationFrame): void {
