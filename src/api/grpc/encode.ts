@@ -160,14 +160,20 @@ export function encodePage(items: Buffer, frame: PageFrame): Buffer {
   return Buffer.concat([head.finish(), items, tail.finish()]);
 }
 
-export function encodeServiceSummary(summary: ServiceSummary): Uint8Array {
+/** Of at most `maxBytes`, as long as that holds the rest of it: tags that no longer fit are left out, the last ones first.
+ * Nothing bounds the tags of a service's instances together, and one service must not make its namespace unlistable. */
+export function encodeServiceSummary(summary: ServiceSummary, maxBytes: number): Uint8Array {
   const writer = start();
   putText(writer, 1, summary.namespace);
   putText(writer, 2, summary.serviceName);
   putNumber(writer, 3, summary.healthy);
   putNumber(writer, 4, summary.total);
-  for (const tag of summary.tags) writer.uint32(bytesKey(5)).string(tag);
   putLong(writer, 6, summary.revision);
+  for (const tag of summary.tags) {
+    const bytes = protobuf.util.utf8.length(tag);
+    if (writer.len + 1 + varintSize(bytes) + bytes > maxBytes) break;
+    writer.uint32(bytesKey(5)).string(tag);
+  }
   return writer.finish();
 }
 

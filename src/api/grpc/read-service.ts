@@ -244,7 +244,7 @@ function cutToRoom(
   const encoded: Uint8Array[] = [];
   let bytes = 0;
   for (const summary of services) {
-    const item = encodeServiceSummary(summary);
+    const item = encodeServiceSummary(summary, room);
     bytes += item.length;
     if (bytes > room && encoded.length > 0) {
       return { items: services.slice(0, encoded.length), encoded, more: true };

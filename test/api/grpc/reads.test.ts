@@ -311,6 +311,34 @@ describe('ListServices', () => {
     expect(revisions.size).toBe(1);
   });
 
+  test('stays within a message, whatever the tags of a service come to (G17)', async () => {
+    await using small = await startWorld({ limits: { messageOutBytes: 64 * 1024 } });
+    const registry = small.registry({ 'grpc.max_receive_message_length': 64 * 1024 });
+    const tags = Array.from({ length: 20 * 64 }, (_, at) => `tag-${1000 + at}-${'é'.repeat(40)}`);
+    const instances = Array.from({ length: 20 }, (_, at) =>
+      instance({
+        instance_id: `i${at}`,
+        service_name: 'tagged',
+        tags: tags.slice(at * 64, (at + 1) * 64),
+      }),
+    );
+    await call((done) => registry.registerBatch({ instances }, done));
+    await call((done) => registry.register({ instance: instance({ service_name: 'zz' }) }, done));
+    const answers: ListServicesResponse__Output[] = [];
+    for (let token = ''; ; ) {
+      const answer = await call<ListServicesResponse__Output>((done) =>
+        registry.listServices({ page_token: token }, done),
+      );
+      answers.push(answer);
+      token = answer.next_page_token;
+      if (token === '') break;
+    }
+    const [tagged, other] = answers.flatMap((answer) => answer.services);
+    expect([tagged?.total, other?.service_name]).toEqual([20, 'zz']);
+    expect(tagged?.tags.length).toBeGreaterThan(300);
+    expect(tagged?.tags).toEqual(tags.slice(0, tagged?.tags.length));
+  });
+
   test('of a namespace without services is empty', async () => {
     expect((await services({ namespace: 'void' })).services).toEqual([]);
   });
