@@ -18,7 +18,9 @@ export function contentOf(instance: Instance__Output): string {
   return [service, port, instance.status, generation, revision, mark].join(' ');
 }
 
-const certainlyNot = /^(not_leader|no_quorum|behind|shutting_down):/;
+/** The details of the contract, and grpc-js's own words for a call that never left this process. */
+const certainlyNot =
+  /^(?:(?:not_leader|no_quorum|behind|shutting_down):|No connection established)/;
 
 const certainCodes: ReadonlySet<status> = new Set([
   status.INVALID_ARGUMENT,
@@ -50,7 +52,9 @@ export interface WriterOptions {
 }
 
 const attemptTimeoutMs = 3000;
+/** How long an uncertain write is tried again, and one that was only ever refused. */
 const certaintyTimeoutMs = 30_000;
+const refusalTimeoutMs = 3000;
 
 function registerAttempt(instanceId: string, mark: string, port: number): Attempt {
   const instance = {
@@ -106,7 +110,7 @@ export async function runWriter(options: WriterOptions): Promise<void> {
 
 type Settled = Omit<WriteRecord, 'kind' | 'instanceId' | 'mark'>;
 
-/** Tries until acknowledged. An unknown outcome is always tried again; a certain refusal only if `retries`. */
+/** Tries until acknowledged. An unknown outcome is always tried again; a certain refusal only if `retries`, for a while. */
 async function settle(
   { random }: WriterOptions,
   clients: readonly RegistryClient[],
@@ -122,7 +126,8 @@ async function settle(
       return { ...answer, invokedAtMs, returnedAtMs: performance.now(), outcome: 'acknowledged' };
     } catch (error) {
       if (outcomeOf(error) === 'unknown') outcome = 'unknown';
-      if (outcome === 'rejected' && !retries) break;
+      const tired = performance.now() - invokedAtMs > refusalTimeoutMs;
+      if (outcome === 'rejected' && (!retries || tired)) break;
       await delay(5);
     }
   }

@@ -6,10 +6,21 @@ import type { ProcessCluster, ProcessNode } from '../support/process-cluster.ts'
 import { registryClient, unary } from '../support/grpc-client.ts';
 import { pollUntil } from '../support/poll.ts';
 
+/** The writers of a round, as a fault sees them. */
+export interface WriteLoad {
+  /** Starts as many writers again. Those that were there before a fault may all be waiting to learn what became of a write. */
+  readonly more: () => void;
+  /** Writes refused with certainty since the fault began. */
+  readonly rejected: () => number;
+}
+
 export interface Fault {
   readonly name: string;
   /** Does it and resolves when the processes are gone; `heal` brings everything back. */
-  readonly strike: (cluster: ProcessCluster) => Promise<{ readonly heal: () => void }>;
+  readonly strike: (
+    cluster: ProcessCluster,
+    load: WriteLoad,
+  ) => Promise<{ readonly heal: () => void }>;
 }
 
 async function killNodes(nodes: readonly ProcessNode[]): Promise<{ heal: () => void }> {
@@ -44,6 +55,27 @@ export const killAll: Fault = {
   strike: async (cluster) => {
     const healed = await killNodes(cluster.nodes);
     healed.heal();
+    return { heal: () => undefined };
+  },
+};
+
+/** The survivor alone must refuse writes with certainty (G3): it stays alone until some were. */
+export const killMajority: Fault = {
+  name: 'kill -9 of two nodes until writes are refused',
+  strike: async (cluster, load) => {
+    const leader = await cluster.waitForLeader();
+    const follower = present(
+      cluster.nodes.find((node) => node !== leader),
+      'a follower',
+    );
+    const { heal } = await killNodes([leader, follower]);
+    load.more();
+    await pollUntil(() => load.rejected() >= 5, {
+      what: 'the survivor to refuse writes',
+      timeoutMs: 30_000,
+      explain: () => cluster.logTails(),
+    });
+    heal();
     return { heal: () => undefined };
   },
 };

@@ -7,7 +7,14 @@ import type { FinalList, WriteRecord } from '../checkers/history.ts';
 import { ProcessCluster, type ProcessNode } from '../support/process-cluster.ts';
 import { pollUntil } from '../support/poll.ts';
 import { runWriter, Watcher } from './clients.ts';
-import { type Fault, killAll, killFollower, killLeader, wipeDuringAbsence } from './faults.ts';
+import {
+  type Fault,
+  killAll,
+  killFollower,
+  killLeader,
+  killMajority,
+  wipeDuringAbsence,
+} from './faults.ts';
 import { finalList } from './final-list.ts';
 
 interface RoundReport {
@@ -30,21 +37,27 @@ async function runRound(campaign: Campaign, fault: Fault, round: number): Promis
   const { cluster, writes, seed } = campaign;
   const stop = new AbortController();
   const before = writes.length;
-  const running = Array.from({ length: writerCount }, (_, number) =>
-    runWriter({
-      name: `r${round}w${number}`,
-      endpoints: cluster.endpoints,
-      random: seededRandom(seed + round * 100 + number),
-      signal: stop.signal,
-      record: (write) => writes.push(write),
-    }),
-  );
+  const running: Promise<void>[] = [];
+  const startWriters = (): void => {
+    for (let number = 0; number < writerCount; number++) {
+      const name = `r${round}w${running.length}`;
+      const random = seededRandom(seed + round * 100 + running.length);
+      const record = (write: WriteRecord): void => void writes.push(write);
+      const { endpoints } = cluster;
+      running.push(runWriter({ name, endpoints, random, signal: stop.signal, record }));
+    }
+  };
+  startWriters();
   const acknowledged = (): WriteRecord[] =>
     writes.slice(before).filter((write) => write.outcome === 'acknowledged');
   const enough = { timeoutMs: 30_000, explain: () => cluster.logTails() };
   await pollUntil(() => acknowledged().length >= 100, { what: 'load before the fault', ...enough });
   const struckAtMs = performance.now();
-  const { heal } = await fault.strike(cluster);
+  const rejected = (): number =>
+    writes.slice(before).filter(({ outcome, invokedAtMs }) => {
+      return outcome === 'rejected' && invokedAtMs > struckAtMs;
+    }).length;
+  const { heal } = await fault.strike(cluster, { more: startWriters, rejected });
   const after = (): WriteRecord[] =>
     acknowledged().filter((write) => write.invokedAtMs > struckAtMs);
   await pollUntil(() => after().length >= 100, { what: 'writes after the fault', ...enough });
@@ -100,6 +113,7 @@ function summarize({ watchers, writes }: Campaign, reports: readonly RoundReport
       `leader killed to first write begun and acknowledged after: ${gaps.map((gap) => `${gap.toFixed(0)} ms`).join(', ')}\n`,
   );
   if (resumes === 0) throw new Error('void: no stream was resumed');
+  if (count('rejected') === 0) throw new Error('void: no write was rejected');
 }
 
 async function runCampaign(rounds: number, seed: number): Promise<void> {
@@ -115,7 +129,7 @@ async function runCampaign(rounds: number, seed: number): Promise<void> {
     timeoutMs: 10_000,
   });
   const state: Campaign = { cluster, watchers, writes: [], seed };
-  const faults = [killLeader, killFollower, killAll, killLeader];
+  const faults = [killLeader, killFollower, killAll, killMajority];
   const reports: RoundReport[] = [];
   for (let round = 0; round < rounds; round++) {
     const fault = faults[round % faults.length] ?? killLeader;
