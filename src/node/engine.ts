@@ -17,6 +17,7 @@ import { type Applier, SLICE } from './applier.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { ProposalOutcome } from './proposals.ts';
+import { readFailureCode } from './read-failure.ts';
 import { createReadyRunner, type ReadyRunner } from './ready-runner.ts';
 import { registered, type WriteCall } from './writes.ts';
 
@@ -59,7 +60,8 @@ export class Engine {
       persisted: (sequence, term) => this.push({ kind: 'persisted', sequence, term }),
       fetched: (ticket, entries) => this.push({ kind: 'fetched', ticket, entries }),
       diskFailed: (error) => parts.fatal(10, 'the log could not be written', error),
-      readFailed: (error) => parts.fatal(11, 'the log holds damaged entries', error),
+      readFailed: (error) =>
+        parts.fatal(readFailureCode(error), 'entries of the log could not be read back', error),
       broken: (error) => this.#broken(error),
     });
     this.#loop = createLoop({

@@ -1,6 +1,6 @@
 // The life of a node: forming -> replaying -> running -> ended. Hands peers and time to whoever is in charge in each
 // phase, and ends everything at once when the node must not go on.
-import { assert, InvariantError } from '../lib/assert.ts';
+import { assert } from '../lib/assert.ts';
 import { logIndex, type LogIndex, type NodeId } from '../lib/ids.ts';
 import { RegistryError } from '../lib/registry-error.ts';
 import { raftDefaults, type RaftConfig } from '../raft/index.ts';
@@ -16,6 +16,7 @@ import { PeerDesk } from './peer-desk.ts';
 import type { ClusterRecord, FormationFrame, Hello, PeerFrame, Refusal } from './peer-protocol.ts';
 import { Peers } from './peers.ts';
 import type { Fatal, LogImage, TransportHandlers } from './ports.ts';
+import { readFailureCode } from './read-failure.ts';
 import type { NodeOptions } from './registry-node.ts';
 import { replay } from './replay.ts';
 import { startTicker, TICK_MS } from './ticker.ts';
@@ -202,7 +203,7 @@ export class NodeLife {
       await markFormed(record.clusterUuid);
       this.#adopt(record);
     } catch (error) {
-      this.#fatal(error instanceof InvariantError ? 13 : 11, 'the log could not be read', error);
+      this.#fatal(readFailureCode(error), 'the log could not be read', error);
     }
   }
 
@@ -242,11 +243,7 @@ export class NodeLife {
       this.#phase = 'running';
       options.log.info({ event: 'running', applied_index: start.appliedIndex });
     } catch (error) {
-      this.#fatal(
-        error instanceof InvariantError ? 13 : 11,
-        'the log could not be replayed',
-        error,
-      );
+      this.#fatal(readFailureCode(error), 'the log could not be replayed', error);
     }
   }
 

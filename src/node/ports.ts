@@ -29,7 +29,8 @@ export interface LogStore {
   readonly image: LogImage;
   /** Resolves once the batch and all before it are on stable storage. A rejection is final: the node stops (exit 10). */
   append(batch: PersistBatch): Promise<void>;
-  /** Durable entries [from, to], cut to about maxBytes of payload but at least one. Rejects with damage (exit 11). */
+  /** Durable entries [from, to], cut to about maxBytes of payload but at least one. Rejects with damage (exit 11), or with
+   * an error whose exitCode is 10 when the disk refused. */
   read(from: LogIndex, to: LogIndex, maxBytes: number): Promise<readonly LogEntry[]>;
   close(): Promise<void>;
 }

@@ -34,7 +34,7 @@ export interface ReadyRunnerOptions {
   readonly fetched: (ticket: number, entries: readonly LogEntry[]) => void;
   /** A write or sync failed: final (exit 10). */
   readonly diskFailed: (error: unknown) => void;
-  /** A durable entry can no longer be read: damage (exit 11). */
+  /** A durable entry can no longer be read: damage (exit 11), or the disk refused (exit 10). */
   readonly readFailed: (error: unknown) => void;
   /** A broken invariant (exit 13). */
   readonly broken: (error: unknown) => void;

@@ -21,9 +21,15 @@ const PIECE_BYTES = 4 << 20;
 /** Resolves with where the core starts; undefined if the node ended meanwhile. Rejects when the log cannot be read. */
 export async function replay(options: ReplayOptions): Promise<RaftStart | undefined> {
   const { image, logStore, applier, config } = options;
+  // Not a defect of ours: a state batch is written only once the log holds all of it.
+  if (applier.index > image.lastIndex) {
+    throw new Error(
+      `the state store holds everything up to index ${applier.index} and the log ends at ${image.lastIndex}: the log has lost acknowledged entries; restore the whole data directory as it was, or remove this member and join it again with an empty one`,
+    );
+  }
   // The state on disk was committed, so the hint in the log may be older than that.
   const committed = logIndex(Math.max(image.hardState.commitIndex, applier.index));
-  assert(committed <= image.lastIndex, 'the log holds everything that was committed');
+  assert(committed <= image.lastIndex, 'the log holds everything that it knows to be committed');
   for await (const piece of pieces(logStore, applier.index, committed)) {
     applier.add(piece);
     while (applier.run(SLICE));

@@ -90,7 +90,9 @@ async function openLocked(
         throw new DataDirError(14, `The data-dir ${directory} already belongs to another cluster`);
       }
       const formed = { ...current, clusterUuid };
-      await writeIdentity(directory, formed);
+      await writeIdentity(directory, formed).catch((error: unknown) => {
+        throw new DiskError(`Writing the identity in ${directory}`, error);
+      });
       current = formed;
     },
     release: () => lock.release(),

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/lib/assert.ts';
 import { deferred } from '../../src/lib/deferred.ts';
-import { revision } from '../../src/lib/ids.ts';
+import { logIndex, revision } from '../../src/lib/ids.ts';
 import { LINEARIZABLE, MemoryCluster, registration } from '../support/memory-cluster.ts';
 
 const has = (cluster: MemoryCluster, at: string, id: string): boolean =>
@@ -172,6 +172,40 @@ describe('a node that must not go on', () => {
     state.last = undefined;
     state.records.clear();
     cluster.damagedLogs.add('n1');
+    await cluster.startNode('n1');
+    await cluster.clock.advance(100);
+    expect(cluster.fatals).toMatchObject([{ id: 'n1', code: 11 }]);
+  });
+
+  test('ends with exit code 10, not as damaged, when the disk refuses to read its log', async () => {
+    const cluster = await MemoryCluster.elected();
+    const [follower = ''] = cluster.followers();
+    await cluster.crash(follower);
+    await registerMany(cluster, cluster.leader() ?? '', 'i', 50);
+    await cluster.register(cluster.leader() ?? '', 'last');
+    await cluster.clock.advance(500);
+    // Restarted, the others have no entry in memory, so the new leader has to read its log for the one that was away.
+    const others = cluster.ids;
+    for (const id of others) await cluster.crash(id);
+    for (const id of others) await cluster.startNode(id);
+    await cluster.clock.until(() => cluster.leader() !== undefined, 'a leader');
+    const leader = cluster.leader() ?? '';
+    const refused = Object.assign(new Error('EMFILE: too many open files'), { exitCode: 10 });
+    cluster.running(leader).logStore.read = () => Promise.reject(refused);
+    await cluster.startNode(follower);
+    await cluster.clock.advance(500);
+    expect(cluster.fatals).toMatchObject([{ id: leader, code: 10 }]);
+  });
+
+  test('ends with exit code 11 when its state holds more than its log: the log lost its end (G1)', async () => {
+    const cluster = await MemoryCluster.elected();
+    await cluster.register('n1', 'a');
+    await cluster.register('n1', 'b');
+    await cluster.clock.advance(500);
+    await cluster.crash('n1');
+    const { log } = cluster.disk('n1');
+    log.entries.length = 2;
+    log.hardState = { ...log.hardState, commitIndex: logIndex(2) };
     await cluster.startNode('n1');
     await cluster.clock.advance(100);
     expect(cluster.fatals).toMatchObject([{ id: 'n1', code: 11 }]);
