@@ -1,5 +1,7 @@
-// Heartbeat calls of a leader, each answered only after a quorum round that began after it arrived (lease rule 1). All
-// calls of one turn of the event loop share one round. A call that meets a proposed expiry waits for it (rule 3).
+// Heartbeat calls of a leader, each answered only after a quorum round that began after it arrived (lease rule 1). A call
+// that comes alone gets its round at once; under load a round begins only every 40 ms, for all calls that came meanwhile:
+// nobody waits for a heartbeat, and rounds are what heartbeats cost. A call that meets a proposed expiry waits for it
+// (rule 3).
 import type { Registry } from '../registry/index.ts';
 import type { LeaseHandle, LeaseSlots } from './lease-slots.ts';
 import type { Beat, BeatFailure, HeartbeatOutcome } from './peer-protocol.ts';
@@ -29,6 +31,8 @@ interface Call {
 const NONE: LeaseHandle = -1;
 /** Without a quorum the caller hears so within this time (registry.proto). */
 const ANSWER_WITHIN_MS = 2000;
+/** From the beginning of one round to the next; less than a leader's own heartbeat interval. */
+const ROUND_GAP_MS = 40;
 /** What an answer suggests when no beat named a living lease. */
 const DEFAULT_INTERVAL_MS = 10_000;
 
@@ -42,6 +46,8 @@ export class HeartbeatRounds {
   // Those of them whose round is over and that wait for the outcome of an expiry.
   readonly #undecided = new Set<Call>();
   #pendingBeats = 0;
+  /** When the last round began. */
+  #begunMs = Number.NEGATIVE_INFINITY;
   #stopped = false;
 
   constructor(options: HeartbeatRoundsOptions) {
@@ -70,7 +76,7 @@ export class HeartbeatRounds {
     this.#pendingBeats += beats.length + 1;
     this.#pending.add(call);
     this.#arriving.push(call);
-    if (this.#arriving.length === 1) clock.defer(() => this.#beginRound());
+    if (this.#arriving.length === 1) this.#scheduleRound();
   }
 
   /** The outcome of an expiry is known: answers the calls that waited for it. */
@@ -93,10 +99,20 @@ export class HeartbeatRounds {
     for (const call of this.#pending) this.#conclude(call, NOT_LEADER);
   }
 
+  #scheduleRound(): void {
+    const { clock } = this.#options;
+    const begin = (): void => this.#beginRound();
+    const waitMs = this.#begunMs + ROUND_GAP_MS - clock.now();
+    // Never within this turn: what else it brings shares the round.
+    if (waitMs > 0) clock.after(waitMs, begin);
+    else clock.defer(begin);
+  }
+
   #beginRound(): void {
     const calls = this.#arriving;
     this.#arriving = [];
     if (this.#stopped) return;
+    this.#begunMs = this.#options.clock.now();
     this.#options.confirmRound((confirmed) => {
       for (const call of calls) {
         if (confirmed) this.#settle(call);

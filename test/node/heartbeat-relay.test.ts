@@ -183,7 +183,7 @@ describe('heartbeats on a follower', () => {
     pair.follower.decideRounds();
     expect(answers).toMatchObject([{ kind: 'acknowledged', failures: [] }]);
     const direct = pair.beat('a');
-    pair.follower.clock.rest();
+    pair.follower.clock.pass(50);
     pair.follower.decideRounds();
     expect(direct).toMatchObject([{ kind: 'acknowledged', failures: [] }]);
   });
