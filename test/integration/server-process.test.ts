@@ -1,6 +1,6 @@
 // The built command line as processes: how a server starts, refuses to start, and ends; how `dev` runs a cluster.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -119,6 +119,7 @@ describe('a server', () => {
     const second = run('server', ...flags, `--listen-client=${client}`, `--listen-peer=${peer}`);
     expect(await second.exitCode()).toBe(14);
     expect(second.output).toContain('is in use by process');
+    expect(second.output).not.toContain('"stack"');
     first.child.kill('SIGTERM');
     expect(await first.exitCode()).toBe(0);
     const other = run('server', ...flags, '--node-id=n2');
@@ -172,5 +173,26 @@ describe('rollcall dev', () => {
     expect(get.code, get.text).toBe(0);
     again.child.kill('SIGTERM');
     expect(await again.exitCode()).toBe(0);
+  });
+
+  test('ends with the exit code of its only node, whose data-dir is in use', async () => {
+    const { flags } = await plan('n1');
+    const server = run('server', ...flags);
+    await server.says(READY);
+    const [basePort = 0] = await freePorts(1);
+    const dev = run('dev', '--nodes=1', `--base-port=${basePort}`, `--data-dir=${directory}`);
+    expect(await dev.exitCode(), dev.output).toBe(14);
+    expect(dev.output).toContain('n1 died (exit code 14, data-dir in use');
+    expect(dev.output).toContain('rollcall: the cluster cannot go on\n');
+    expect(dev.output).not.toContain('had to be killed');
+  });
+
+  test('refuses a data-dir that cannot be made, in one line: exit code 2', async () => {
+    const file = join(directory, 'file');
+    writeFileSync(file, '');
+    const [basePort = 0] = await freePorts(1);
+    const dev = run('dev', '--nodes=1', `--base-port=${basePort}`, `--data-dir=${file}`);
+    expect(await dev.exitCode(), dev.output).toBe(2);
+    expect(dev.output).toMatch(/^rollcall: --data-dir: .* cannot be made: ENOTDIR.*\n$/);
   });
 });

@@ -83,15 +83,18 @@ export class NodeProcess {
     });
   }
 
-  /** Asks it to stop; after `graceMs` it is killed. Resolves to its exit code, undefined when a signal ended it. */
-  async stop(graceMs: number): Promise<number | undefined> {
+  /** Asks it to stop; after `graceMs` it is killed. Resolves to its exit code: 0 too where it was not running, or not yet
+   * listening for signals, with nothing opened. */
+  async stop(graceMs: number): Promise<number | 'killed'> {
     this.#stopping = true;
     clearTimeout(this.#restart);
     this.#restart = undefined;
     const child = this.#child;
     if (child === undefined) return 0;
-    const ended = new Promise<number | undefined>((resolve) => {
-      child.once('exit', (code) => resolve(code ?? undefined));
+    const ended = new Promise<number | 'killed'>((resolve) => {
+      child.once('exit', (code, signal) => {
+        resolve(code ?? (signal === 'SIGTERM' ? 0 : 'killed'));
+      });
     });
     child.kill('SIGTERM');
     const killer = setTimeout(() => child.kill('SIGKILL'), graceMs);

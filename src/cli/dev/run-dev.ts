@@ -36,6 +36,7 @@ export async function runDev(options: DevOptions, context: CliContext): Promise<
   const plans = planNodes(nodes, basePort, dataDir);
   refuseOtherSize(dataDir, nodes);
   for (const plan of plans) await checkPorts(plan);
+  for (const plan of plans) makeDirectory(plan.dataDir);
 
   const interruption = context.interruption();
   const cluster = new DevCluster(plans, options, context);
@@ -45,9 +46,12 @@ export async function runDev(options: DevOptions, context: CliContext): Promise<
     timeoutMs: TRY_TIMEOUT_MS,
     runtime: context.runtime,
   });
+  const over = new AbortController();
   try {
-    const announced = announceWritable(client, options, context, interruption);
+    const announced = announceWritable(client, options, context, over.signal);
     const code = await cluster.untilOver(interruption);
+    // Also when a node that stays down ended it: nobody is left whom writes could be announced for.
+    over.abort();
     await cluster.stop();
     await announced;
     return code;
@@ -73,6 +77,15 @@ function refuseOtherSize(directory: string, nodes: number): void {
     throw new ConfigError(
       `--nodes: ${directory} holds a cluster of ${found.length}; take --nodes ${found.length} or another --data-dir`,
     );
+  }
+}
+
+function makeDirectory(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : 'failed';
+    throw new ConfigError(`--data-dir: ${path} cannot be made: ${reason}`);
   }
 }
 
@@ -130,19 +143,18 @@ class DevCluster {
     };
     // A second Ctrl-C ends this process at once; its nodes must not stay behind.
     process.once('exit', lastResort);
-    const codes = await Promise.all(this.#nodes.map((node) => node.stop(STOP_GRACE_MS)));
+    const ends = await Promise.all(this.#nodes.map((node) => node.stop(STOP_GRACE_MS)));
     process.removeListener('exit', lastResort);
-    codes.forEach((code, position) => {
-      if (code === EXIT.done) return;
+    ends.forEach((end, position) => {
+      if (end === EXIT.done) return;
       const name = this.#nodes[position]?.plan.name ?? '';
-      const end = code === undefined ? 'had to be killed' : `stopped with exit code ${code}`;
-      this.#context.warn(`${name} ${end}`);
+      const how = end === 'killed' ? 'had to be killed' : `stopped with exit code ${end}`;
+      this.#context.warn(`${name} ${how}`);
     });
     this.#context.print('All nodes have stopped.');
   }
 
   #prepare(plan: PlannedNode, environment: NodeJS.ProcessEnv, options: DevOptions): NodeProcess {
-    mkdirSync(plan.dataDir, { recursive: true });
     const logFile = join(plan.dataDir, 'node.log');
     const main = fileURLToPath(new URL('../main.js', import.meta.url));
     const context = this.#context;

@@ -4,17 +4,14 @@ import type { Fatal } from '../../node/ports.ts';
 import type { ProcessLogger } from '../../telemetry/logger.ts';
 import { EXIT, exitMeaning } from '../exit-codes.ts';
 
-/** The one way out for the node: logs, flushes, exits. */
+/** The one way out for the node: logs, flushes, exits. A refused data-dir is the operator's to put right: its reason says
+ * all, so no stack follows it. */
 export function endProcess({ log, flush }: ProcessLogger): Fatal {
   return (exitCode, reason, cause) => {
     const meaning = exitMeaning(exitCode);
+    const plain = cause === undefined || exitCode === EXIT.dataDirRefused;
     log.fatal(
-      {
-        event: 'fatal',
-        exit_code: exitCode,
-        meaning,
-        ...(cause === undefined ? {} : { err: cause }),
-      },
+      { event: 'fatal', exit_code: exitCode, meaning, ...(plain ? {} : { err: cause }) },
       reason,
     );
     flush();
