@@ -23,7 +23,8 @@ export class FirstBoot {
   readonly #options: FirstBootOptions;
   readonly #formation: Formation;
   #toldMs = Number.NEGATIVE_INFINITY;
-  #writing = false;
+  /** Chosen, and on its way to the disk. */
+  #writing: ClusterRecord | undefined;
 
   constructor(options: FirstBootOptions) {
     this.#options = options;
@@ -31,7 +32,7 @@ export class FirstBoot {
   }
 
   get problem(): string {
-    return this.#writing ? 'the cluster is forming' : this.#formation.problem();
+    return this.#writing === undefined ? this.#formation.problem() : 'the cluster is forming';
   }
 
   connected(hello: Hello): void {
@@ -55,14 +56,21 @@ export class FirstBoot {
 
   #advance(): void {
     this.#toldMs = this.#options.clock.now();
-    this.#options.tell(this.#formation.frame());
+    this.#options.tell(this.#frame());
     this.#write();
+  }
+
+  /** From the moment a record is chosen no other one is named, whoever comes with an empty disk while this one is being
+   * written: else the others could form a second cluster with this node in it. */
+  #frame(): FormationFrame {
+    if (this.#writing === undefined) return this.#formation.frame();
+    return { ...formedFrame(this.#writing), formed: false };
   }
 
   #write(): void {
     const record = this.#formation.record();
-    if (record === undefined || this.#writing) return;
-    this.#writing = true;
+    if (record === undefined || this.#writing !== undefined) return;
+    this.#writing = record;
     void this.#form(record);
   }
 

@@ -1,5 +1,6 @@
 // First boot (docs/adr/0006): nobody forms a cluster by default or alone, and all write the same first record.
 import { describe, expect, test } from 'vitest';
+import { deferred } from '../../src/lib/deferred.ts';
 import { revision } from '../../src/lib/ids.ts';
 import { decodeClusterRecord } from '../../src/node/cluster-record.ts';
 import { MemoryCluster } from '../support/memory-cluster.ts';
@@ -100,6 +101,28 @@ describe('formation', () => {
     await cluster.clock.until(() => cluster.leader() !== undefined, 'a leader');
     expect(firstRecord(cluster, 'n2')).toEqual(firstRecord(cluster, 'n1'));
     expect(cluster.disk('n3').log.entries).toEqual([]);
+  });
+
+  test('names no second record while it writes one, so that two clusters cannot form (G14)', async () => {
+    let hold = true;
+    const written = deferred<void>();
+    const cluster = await MemoryCluster.start({
+      log: () => ({ beforeDurable: () => (hold ? written.promise : Promise.resolve()) }),
+    });
+    // All three have agreed, and no disk has it yet.
+    await cluster.clock.advance(500);
+    await cluster.crash('n2');
+    cluster.wipe('n2');
+    hold = false;
+    await cluster.startNode('n2');
+    await cluster.clock.advance(1000);
+    expect(cluster.disk('n2').log.entries).toEqual([]);
+    written.resolve();
+    await cluster.clock.until(() => cluster.leader() !== undefined, 'a leader');
+    expect(firstRecord(cluster, 'n3')).toEqual(firstRecord(cluster, 'n1'));
+    await cluster.register('n1', 'a');
+    await cluster.clock.advance(1000);
+    expect(cluster.disk('n2').log.entries).toEqual([]);
   });
 });
 
