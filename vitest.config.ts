@@ -16,6 +16,7 @@ export default defineConfig({
         30_000,
       ),
       project('conformance', ['test/conformance/**/*.test.ts'], 30_000),
+      project('sim', ['test/sim/**/*.test.ts'], 60_000),
       project('integration', ['test/integration/**/*.test.ts'], 60_000),
     ],
   },

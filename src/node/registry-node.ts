@@ -1,7 +1,7 @@
 // What the doors (gRPC now; HTTP, DNS later) see of a node. One implementation: node.ts.
 import type { Logger } from 'pino';
 import type { NodeId, Revision } from '../lib/ids.ts';
-import type { Role } from '../raft/index.ts';
+import type { RaftConfig, Role } from '../raft/index.ts';
 import type { ApplyResult, CommandBody, Registry } from '../registry/index.ts';
 import type { Beat, BeatFailure, MemberIdentity } from './peer-protocol.ts';
 import type { Clock, Fatal, LogStore, PeerTransport, StateStore } from './ports.ts';
@@ -29,7 +29,19 @@ export interface NodeOptions {
   readonly heartbeatMs: number;
   readonly electionMs: number;
   readonly limits: NodeLimits;
+  /** The core's own limits where they are not the defaults: small ones make its rare paths common under test. */
+  readonly raftLimits?: Partial<RaftLimits>;
 }
+
+export type RaftLimits = Pick<
+  RaftConfig,
+  | 'maxAppendBytes'
+  | 'maxInflightMessages'
+  | 'maxInflightBytes'
+  | 'maxUncommittedBytes'
+  | 'maxPendingReads'
+  | 'maxCachedBytes'
+>;
 
 /** Defaults and ranges: config/limits.ts. */
 export interface NodeLimits {
@@ -41,6 +53,8 @@ export interface NodeLimits {
   readonly maxWatches: number;
   /** Writes of this node's callers waiting for an outcome; beyond, resourceExhausted. Default 10 000. */
   readonly maxPendingWrites: number;
+  /** Bytes of instances in those writes; beyond, resourceExhausted. Default 64 MiB. */
+  readonly maxPendingWriteBytes?: number;
 }
 
 export interface CallOptions {

@@ -32,7 +32,7 @@ function checkFinals(
 }
 
 export function checkHistory(history: History): Verdict {
-  const { order, violations } = collectOrder(history.watches);
+  const { order, violations } = collectOrder(history.watches, history.order);
   const finalRevision = Math.max(0, ...history.finals.map(({ revision }) => revision));
   return {
     witnessed: order.size,

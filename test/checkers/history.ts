@@ -17,7 +17,20 @@ export interface WriteRecord {
   readonly revision: number;
   /** Acknowledged and changed something: it has a revision of its own. False for existed = false and the like. */
   readonly changed: boolean;
+  /** The generation it named; 0 or absent: whichever is current. */
+  readonly generation?: number;
+  /** What it does to the instance's value, for a search that trusts no revision. */
+  readonly effect?: WriteEffect;
+  /** Every answer to a write with a request id, in words: its first one, and those to the same request sent again. */
+  readonly answers?: readonly string[];
 }
+
+/** The value of an instance is the mark of its registration and its lifecycle; undefined while it is not registered. */
+export type WriteEffect =
+  | { readonly kind: 'put'; readonly mark: string; readonly lifecycle: string }
+  /** `existed`: of the answer. */
+  | { readonly kind: 'remove'; readonly existed: boolean | undefined }
+  | { readonly kind: 'lifecycle'; readonly lifecycle: string };
 
 export interface ChangeRecord {
   readonly kind: 'put' | 'remove';
@@ -26,6 +39,11 @@ export interface ChangeRecord {
   readonly mark: string;
   /** Everything else a reader is told, as text: equal states have equal text. '' for a removal. */
   readonly content: string;
+  /** Of a put, where the recorder knows them. */
+  readonly generation?: number;
+  readonly ttlMs?: number;
+  /** A removal by the registry itself, for silence. */
+  readonly expired?: boolean;
 }
 
 export interface WatchMessageRecord {
@@ -51,11 +69,62 @@ export interface FinalList {
   readonly instances: ReadonlyMap<string, string>;
 }
 
+/** One list, or one walk through its pages: what it said of each instance that it could have said something of. */
+export interface ReadRecord {
+  readonly client: string;
+  readonly consistency: 'linearizable' | 'bounded' | 'stale';
+  readonly invokedAtMs: number;
+  readonly returnedAtMs: number;
+  readonly minRevision: number;
+  readonly revision: number;
+  /** undefined: every instance; else one service, or one instance. */
+  readonly service?: string;
+  readonly instanceId?: string;
+  /** instance id -> content. */
+  readonly instances: ReadonlyMap<string, string>;
+  /** instance id -> value, as WriteEffect makes them: mark and lifecycle with a blank between. */
+  readonly values: ReadonlyMap<string, string>;
+}
+
+/** One heartbeat as its sender saw it. `unknown` and `fenced`: acknowledged, with that failure. */
+export interface BeatRecord {
+  readonly instanceId: string;
+  /** 0: whichever is current. */
+  readonly generation: number;
+  readonly sentAtMs: number;
+  /** When its sender had an answer or gave up: until then it may have arrived. */
+  readonly endedAtMs: number;
+  readonly outcome: 'acknowledged' | 'unknown' | 'fenced' | 'failed';
+}
+
+/** A client that sent heartbeats to every node at least three times in each TTL, without a break. */
+export interface KeepRecord {
+  readonly instanceId: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+}
+
+/** What the sender of heartbeats did and what it may expect. */
+export interface LeaseHistory {
+  readonly beats: readonly BeatRecord[];
+  readonly keeps: readonly KeepRecord[];
+  /** When the first node had each revision: position r - 1 for revision r. */
+  readonly appliedAtMs: readonly number[];
+  /** One healthy leader from the first moment to the second, which is the end. */
+  readonly stable: { readonly fromMs: number; readonly toMs: number } | undefined;
+  /** Clocks run at most this much fast or slow, as a share. */
+  readonly clockDrift: number;
+}
+
 export interface History {
   readonly writes: readonly WriteRecord[];
   /** Readers of everything, opened before the first write. */
   readonly watches: readonly WatchRecord[];
   readonly finals: readonly FinalList[];
+  readonly reads?: readonly ReadRecord[];
+  readonly leases?: LeaseHistory;
+  /** The changes of each revision from 1 on, where they are known from elsewhere than the readers. */
+  readonly order?: readonly (readonly ChangeRecord[])[];
 }
 
 /** A guarantee that did not hold, in words that name the evidence. */

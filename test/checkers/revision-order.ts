@@ -11,12 +11,15 @@ const text = (changes: readonly ChangeRecord[]): string =>
     .toSorted()
     .join('\n');
 
-/** Collects the order; two readers that were told different things at one revision are a violation. */
-export function collectOrder(watches: readonly WatchRecord[]): {
+/** Collects the order, on top of what is `told` of it from elsewhere; two readers that were told different things at one revision are a violation. */
+export function collectOrder(
+  watches: readonly WatchRecord[],
+  told: readonly (readonly ChangeRecord[])[] = [],
+): {
   readonly order: RevisionOrder;
   readonly violations: readonly Violation[];
 } {
-  const order = new Map<number, readonly ChangeRecord[]>();
+  const order = new Map(told.map((changes, at) => [at + 1, changes]));
   const violations: Violation[] = [];
   for (const { watcher, messages } of watches) {
     let position = 0;
@@ -28,7 +31,7 @@ export function collectOrder(watches: readonly WatchRecord[]): {
         const known = order.get(message.revision);
         if (known === undefined) order.set(message.revision, message.changes);
         else if (text(known) !== text(message.changes)) {
-          const evidence = `${watcher} was told otherwise about revision ${message.revision}`;
+          const evidence = `${watcher} was told otherwise about revision ${message.revision}: <${text(message.changes)}> instead of <${text(known)}>`;
           violations.push({ guarantee: 'G5', evidence });
         }
       }

@@ -1,0 +1,75 @@
+// What a run met. A campaign in which something stays at zero has tested nothing of it, and is void.
+
+export const counters = [
+  'elections',
+  'truncations',
+  'stepDowns',
+  'crashes',
+  'powerCuts',
+  'cleanStops',
+  'pauses',
+  'cuts',
+  'resets',
+  'diskStalls',
+  'diskErrors',
+  'fatals',
+  'tornWrites',
+  'tornTailsCut',
+  'statesDiscarded',
+  'segments',
+  'fetches',
+  'lostMessages',
+  'repeatedMessages',
+  'retransmissions',
+  'brokenStreams',
+  'staleReplies',
+  'clockGaps',
+  'writes',
+  'unknownOutcomes',
+  'rejections',
+  'refusals',
+  'deduplicated',
+  'registersUnchanged',
+  'fencedWrites',
+  'batches',
+  'beatsAcknowledged',
+  'beatsFenced',
+  'beatsUnknown',
+  'expiries',
+  'linearizableReads',
+  'boundedReads',
+  'staleReads',
+  'readFailures',
+  'walksFinished',
+  'walksCutShort',
+  'watchMessages',
+  'watchResumes',
+  'watchResets',
+  'watchMerges',
+  'blockedSinks',
+] as const;
+export type Counter = (typeof counters)[number];
+
+export class Coverage {
+  readonly #counts = new Map<Counter, number>();
+
+  count(counter: Counter, by = 1): void {
+    this.#counts.set(counter, this.of(counter) + by);
+  }
+
+  of(counter: Counter): number {
+    return this.#counts.get(counter) ?? 0;
+  }
+
+  add(other: Coverage): void {
+    for (const counter of counters) this.count(counter, other.of(counter));
+  }
+
+  get missing(): readonly Counter[] {
+    return counters.filter((counter) => this.of(counter) === 0);
+  }
+
+  toString(): string {
+    return counters.map((counter) => `${counter} ${this.of(counter)}`).join(', ');
+  }
+}

@@ -1,0 +1,93 @@
+// The faults a run can meet, as data, and how they are drawn.
+import type { Random } from '../../src/lib/random.ts';
+import type { FaultKind, Parameters } from './parameters.ts';
+
+export type FaultAction =
+  /** kill -9, or the plug pulled out of the machine if `power`. */
+  | {
+      readonly kind: 'crash';
+      readonly node: string;
+      readonly power: boolean;
+      readonly downMs: number;
+    }
+  | { readonly kind: 'crashAll'; readonly power: boolean; readonly downMs: number }
+  /** SIGTERM. */
+  | { readonly kind: 'stop'; readonly node: string; readonly downMs: number }
+  /** SIGSTOP and SIGCONT. */
+  | { readonly kind: 'pause'; readonly node: string; readonly forMs: number }
+  | { readonly kind: 'wallJump'; readonly node: string; readonly byMs: number }
+  /** Nothing passes from `from` to `to`, nor back if `bothWays`. */
+  | {
+      readonly kind: 'cut';
+      readonly from: string;
+      readonly to: readonly string[];
+      readonly bothWays: boolean;
+      readonly forMs: number;
+    }
+  | {
+      readonly kind: 'flap';
+      readonly node: string;
+      readonly times: number;
+      readonly everyMs: number;
+    }
+  | {
+      readonly kind: 'slowLink';
+      readonly from: string;
+      readonly to: string;
+      readonly by: number;
+      readonly forMs: number;
+    }
+  | { readonly kind: 'reset'; readonly from: string; readonly to: string }
+  | { readonly kind: 'diskStall'; readonly node: string; readonly forMs: number }
+  | { readonly kind: 'diskError'; readonly node: string; readonly what: 'write' | 'read' | 'state' }
+  /** The state store is found damaged after a crash. */
+  | { readonly kind: 'discardState'; readonly node: string; readonly downMs: number };
+
+export function drawFault(random: Random, { faults, nodes }: Parameters): FaultAction {
+  const kind: FaultKind = faults[random.integer(0, faults.length)] ?? 'crash';
+  const anyNode = (): string => nodes[random.integer(0, nodes.length)] ?? 'leader';
+  const node = random.next() < 0.5 ? 'leader' : anyNode();
+  const others = (of: string): readonly string[] => nodes.filter((other) => other !== of);
+  const someMs = (most: number): number => Math.round(20 + most * random.next() ** 2);
+  switch (kind) {
+    case 'crash':
+    case 'power': {
+      const power = kind === 'power';
+      if (random.next() < 0.15) return { kind: 'crashAll', power, downMs: someMs(1000) };
+      return { kind: 'crash', node, power, downMs: someMs(3000) };
+    }
+    case 'stop':
+      return { kind, node, downMs: someMs(1500) };
+    case 'pause':
+      return { kind, node, forMs: someMs(2500) };
+    case 'wallJump':
+      return { kind, node, byMs: random.integer(-100_000, 100_000) };
+    case 'cut': {
+      const to = others(node).filter(() => random.next() < 0.5);
+      return { kind: 'cut', from: node, to, bothWays: true, forMs: someMs(3000) };
+    }
+    case 'oneWayCut': {
+      const to = others(node).filter(() => random.next() < 0.7);
+      return { kind: 'cut', from: node, to, bothWays: false, forMs: someMs(3000) };
+    }
+    case 'isolate':
+      return { kind: 'cut', from: node, to: others(node), bothWays: true, forMs: someMs(3000) };
+    case 'flap':
+      return { kind, node, times: random.integer(2, 6), everyMs: random.integer(50, 500) };
+    case 'slowLink': {
+      const from = anyNode();
+      const to = anyNode();
+      return { kind, from, to, by: random.integer(5, 60), forMs: someMs(3000) };
+    }
+    case 'reset':
+      return { kind, from: node, to: anyNode() };
+    case 'diskStall':
+      return { kind, node, forMs: someMs(1500) };
+    case 'diskError': {
+      const what = (['write', 'write', 'read', 'state'] as const)[random.integer(0, 4)] ?? 'write';
+      return { kind, node, what };
+    }
+    case 'stateDiscarded':
+      return { kind: 'discardState', node, downMs: someMs(800) };
+  }
+}

@@ -1,0 +1,139 @@
+// Performs the faults of a plan on the machines and the network.
+import type { Coverage } from './coverage.ts';
+import type { FaultAction } from './fault-plan.ts';
+import type { Machine } from './machine.ts';
+import type { SimNetwork } from './network.ts';
+import type { Timeline } from './timeline.ts';
+
+export interface FaultWorld {
+  readonly timeline: Timeline;
+  readonly network: SimNetwork;
+  readonly machines: ReadonlyMap<string, Machine>;
+  readonly coverage: Coverage;
+  /** The machine of that name, or the one that leads now. */
+  readonly machine: (name: string) => Machine | undefined;
+  /** True once the world is healed: what would end a fault is of the past. */
+  readonly healed: () => boolean;
+}
+
+const RESTART_AFTER_ERROR_MS = 500;
+
+export class Faults {
+  readonly #world: FaultWorld;
+  /** How many faults hold each path cut. */
+  readonly #cuts = new Map<string, number>();
+
+  constructor(world: FaultWorld) {
+    this.#world = world;
+  }
+
+  perform(fault: FaultAction): void {
+    const { timeline, network, coverage, machines } = this.#world;
+    if (fault.kind === 'crashAll') {
+      coverage.count(fault.power ? 'powerCuts' : 'crashes');
+      for (const machine of machines.values()) this.#down(machine, fault.power, fault.downMs);
+      return;
+    }
+    const machine = this.#world.machine('node' in fault ? fault.node : fault.from);
+    if (machine === undefined) return;
+    switch (fault.kind) {
+      case 'crash':
+        coverage.count(fault.power ? 'powerCuts' : 'crashes');
+        this.#down(machine, fault.power, fault.downMs);
+        return;
+      case 'discardState':
+        machine.discardState();
+        coverage.count('crashes');
+        this.#down(machine, false, fault.downMs);
+        return;
+      case 'stop':
+        void machine.stop().then(() => this.#startAfter(machine, fault.downMs));
+        // One that had not started yet, or that dies while it stops, is started all the same.
+        this.#startAfter(machine, fault.downMs + 2500);
+        return;
+      case 'pause':
+        coverage.count('pauses');
+        machine.pause(timeline.nowMs + fault.forMs);
+        return;
+      case 'wallJump':
+        machine.clock.wallOffsetMs += fault.byMs;
+        return;
+      case 'cut':
+        for (const to of fault.to) this.#cut(machine.id, to, fault.bothWays, fault.forMs);
+        return;
+      case 'flap':
+        this.#flap(machine.id, fault.times, fault.everyMs);
+        return;
+      case 'slowLink': {
+        network.path(machine.id, fault.to).slowness = fault.by;
+        this.#later(fault.forMs, () => {
+          network.path(machine.id, fault.to).slowness = 1;
+        });
+        return;
+      }
+      case 'reset':
+        coverage.count('resets');
+        machine.transport?.reset(machines.get(fault.to)?.id ?? machine.id);
+        return;
+      case 'diskStall':
+        coverage.count('diskStalls');
+        machine.disk.stalledUntilMs = timeline.nowMs + fault.forMs;
+        return;
+      case 'diskError':
+        coverage.count('diskErrors');
+        if (fault.what === 'write') machine.disk.failWrites = 1;
+        else if (fault.what === 'read') machine.disk.failReads = 1;
+        else machine.failStateWrites(1);
+        this.#startAfter(machine, RESTART_AFTER_ERROR_MS);
+        return;
+    }
+  }
+
+  #down(machine: Machine, power: boolean, downMs: number): void {
+    machine.crash(power);
+    this.#startAfter(machine, downMs);
+  }
+
+  #startAfter(machine: Machine, delayMs: number): void {
+    this.#later(delayMs, () => machine.start());
+  }
+
+  #later(delayMs: number, run: () => void): void {
+    this.#world.timeline.after(delayMs, undefined, 'fault ends', () => {
+      if (!this.#world.healed()) run();
+    });
+  }
+
+  #cut(one: string, other: string, bothWays: boolean, forMs: number): void {
+    if (one === other) return;
+    this.#world.coverage.count('cuts');
+    this.#hold(one, other);
+    if (bothWays) this.#hold(other, one);
+    this.#later(forMs, () => {
+      this.#release(one, other);
+      if (bothWays) this.#release(other, one);
+    });
+  }
+
+  #flap(node: string, times: number, everyMs: number): void {
+    const others = [...this.#world.machines.keys()].filter((other) => other !== node);
+    for (let time = 0; time < times; time++) {
+      this.#later(2 * time * everyMs, () => {
+        for (const other of others) this.#cut(node, other, true, everyMs);
+      });
+    }
+  }
+
+  #hold(from: string, to: string): void {
+    const path = `${from}>${to}`;
+    this.#cuts.set(path, (this.#cuts.get(path) ?? 0) + 1);
+    this.#world.network.cut(from, to);
+  }
+
+  #release(from: string, to: string): void {
+    const path = `${from}>${to}`;
+    const left = (this.#cuts.get(path) ?? 1) - 1;
+    this.#cuts.set(path, left);
+    if (left === 0) this.#world.network.mend(from, to);
+  }
+}

@@ -1,0 +1,213 @@
+// What all nodes together must never show, checked while they run: one leader a term (5.2), logs that match (5.3), leaders
+// that hold all that is committed (5.4), one command at an index (5.4.3), and nothing committed that a quorum of disks has
+// not. The core asserts what one node can see; this sees all of them.
+import { crc32 } from 'node:zlib';
+import type { Violation } from '../checkers/history.ts';
+import type { LogImage, LogStore } from '../../src/node/ports.ts';
+import type { NodeStatus } from '../../src/node/registry-node.ts';
+import type { LogEntry, PersistBatch } from '../../src/raft/index.ts';
+
+interface NodeLog {
+  /** Term by index - 1: as handed to the disk, and as known to be on it. */
+  written: number[];
+  durable: number[];
+  term: number;
+  votedFor: string | undefined;
+}
+
+export class RaftLedger {
+  readonly #quorum: number;
+  readonly #blame: (violation: Violation) => void;
+  readonly #logs = new Map<string, NodeLog>();
+  readonly #leaders = new Map<number, string>();
+  /** Every entry that was ever written, with what is in front of it, by index and term. */
+  readonly #entries = new Map<number, { readonly what: string; readonly entry: LogEntry }>();
+  readonly #committed: number[] = [];
+  readonly #hashes = new Map<number, string>();
+  readonly #votes = new Map<string, string>();
+  readonly #applied = new Map<string, number>();
+  readonly #commands: LogEntry[] = [];
+
+  constructor(nodes: number, blame: (violation: Violation) => void) {
+    this.#quorum = (nodes >>> 1) + 1;
+    this.#blame = blame;
+  }
+
+  /** Entries known to be committed, by index. */
+  get committed(): readonly LogEntry[] {
+    return this.#commands;
+  }
+
+  get highestTerm(): number {
+    return Math.max(0, ...this.#leaders.keys());
+  }
+
+  get elections(): number {
+    return this.#leaders.size;
+  }
+
+  /** A node has opened its log. What was durable in its former life must be there. */
+  opened(node: string, image: LogImage): void {
+    const before = this.#logs.get(node);
+    const found = termsOf(image);
+    if (before !== undefined) {
+      for (const [at, term] of before.durable.entries()) {
+        // A truncation that was never known to be durable may have been all the same.
+        if (found[at] === term || before.written[at] !== term) continue;
+        this.#say('G1', `${node} lost entry ${at + 1} of term ${term}, which its disk had`);
+      }
+      if (image.hardState.term < before.term) {
+        this.#say('raft', `${node} went back from term ${before.term} to ${image.hardState.term}`);
+      } else if (
+        image.hardState.term === before.term &&
+        before.votedFor !== undefined &&
+        image.hardState.votedFor !== before.votedFor
+      ) {
+        this.#say('raft', `${node} forgot its vote of term ${before.term}`);
+      }
+    }
+    const { term, votedFor } = image.hardState;
+    this.#logs.set(node, { written: [...found], durable: found, term, votedFor });
+  }
+
+  forget(node: string): void {
+    this.#logs.delete(node);
+  }
+
+  /** The log of a node, with every batch told on its way. */
+  observe(node: string, store: LogStore, onRead: () => void): LogStore {
+    this.opened(node, store.image);
+    return {
+      image: store.image,
+      append: (batch) => {
+        this.#written(node, batch);
+        return store.append(batch).then(() => this.#durable(node, batch));
+      },
+      read: (from, to, maxBytes) => {
+        onRead();
+        return store.read(from, to, maxBytes);
+      },
+      close: () => store.close(),
+    };
+  }
+
+  /** What a node says of itself after an event. */
+  look(node: string, status: NodeStatus): void {
+    if (status.role === 'leader') this.#leads(node, status.term);
+    this.#commits(node, status);
+    const index = status.stateHashIndex;
+    if (this.#applied.get(node) === index) return;
+    this.#applied.set(node, index);
+    if (index > status.commitIndex && index > 1) {
+      this.#say('raft', `${node} applied ${index} beyond its commit index ${status.commitIndex}`);
+    }
+    const known = this.#hashes.get(index);
+    if (known === undefined) this.#hashes.set(index, status.stateHash);
+    else if (known !== status.stateHash) {
+      this.#say('G12', `${node} has another state at index ${index} than a node before it`);
+    }
+  }
+
+  restarted(node: string): void {
+    this.#applied.delete(node);
+  }
+
+  #written(node: string, { hardState, truncateAfter, entries }: PersistBatch): void {
+    const log = this.#logs.get(node);
+    if (log === undefined) return;
+    const vote = `${hardState.term} ${node}`;
+    const before = this.#votes.get(vote);
+    if (hardState.votedFor !== undefined) {
+      if (before !== undefined && before !== hardState.votedFor) {
+        this.#say('raft', `${node} voted for ${before} and ${hardState.votedFor} in one term`);
+      }
+      this.#votes.set(vote, hardState.votedFor);
+    }
+    if (truncateAfter !== undefined) {
+      if (truncateAfter < this.#committed.length && this.#holdsCommitted(log, truncateAfter)) {
+        this.#say('raft', `${node} cuts committed entries after ${truncateAfter}`);
+      }
+      log.written.length = truncateAfter;
+    }
+    for (const entry of entries) this.#append(node, log, entry);
+  }
+
+  #holdsCommitted(log: NodeLog, after: number): boolean {
+    return log.written[after] !== undefined && log.written[after] === this.#committed[after];
+  }
+
+  #append(node: string, log: NodeLog, entry: LogEntry): void {
+    const { index, term } = entry;
+    const previous = log.written[index - 2] ?? 0;
+    const what = `${entry.kind} ${crc32(entry.payload)} after ${previous}`;
+    const known = this.#entries.get(keyOf(index, term));
+    if (known === undefined) this.#entries.set(keyOf(index, term), { what, entry });
+    else if (known.what !== what) {
+      this.#say('raft', `${node} holds ${what} at ${index} of term ${term}, another ${known.what}`);
+    }
+    log.written[index - 1] = term;
+  }
+
+  #durable(node: string, { hardState, truncateAfter, entries }: PersistBatch): void {
+    const log = this.#logs.get(node);
+    if (log === undefined) return;
+    if (truncateAfter !== undefined) log.durable.length = truncateAfter;
+    for (const { index, term } of entries) log.durable[index - 1] = term;
+    log.term = hardState.term;
+    log.votedFor = hardState.votedFor;
+  }
+
+  #leads(node: string, term: number): void {
+    const known = this.#leaders.get(term);
+    if (known === node) return;
+    if (known !== undefined) {
+      this.#say('raft', `${node} and ${known} both lead in term ${term}`);
+      return;
+    }
+    this.#leaders.set(term, node);
+    const log = this.#logs.get(node);
+    const missing = this.#committed.findIndex((of, at) => log?.written[at] !== of);
+    if (missing >= 0) {
+      this.#say('raft', `${node} leads in term ${term} without the committed entry ${missing + 1}`);
+    }
+  }
+
+  #commits(node: string, { commitIndex, term }: NodeStatus): void {
+    const log = this.#logs.get(node);
+    if (log === undefined) return;
+    for (let index = this.#committed.length + 1; index <= commitIndex; index++) {
+      const of = log.written[index - 1];
+      if (of === undefined) {
+        this.#say('raft', `${node} counts ${index} as committed, which is not in its log`);
+        return;
+      }
+      const holders = [...this.#logs.values()].filter(({ durable }) => durable[index - 1] === of);
+      // The first record is committed by what it is.
+      if (index > 1 && holders.length < this.#quorum) {
+        const evidence = `${node} committed ${index} in term ${term} with ${holders.length} of ${this.#quorum} disks`;
+        this.#say('G1', evidence);
+      }
+      this.#committed.push(of);
+      const entry = this.#entries.get(keyOf(index, of))?.entry;
+      if (entry !== undefined) this.#commands.push(entry);
+    }
+    if (log.written[commitIndex - 1] !== this.#committed[commitIndex - 1]) {
+      this.#say('raft', `${node} has another committed entry at ${commitIndex}`);
+    }
+  }
+
+  #say(guarantee: string, evidence: string): void {
+    this.#blame({ guarantee, evidence });
+  }
+}
+
+const keyOf = (index: number, term: number): number => index * 2 ** 20 + term;
+
+function termsOf({ runs, lastIndex }: LogImage): number[] {
+  const terms: number[] = [];
+  for (const [at, { firstIndex, term }] of runs.entries()) {
+    const end = runs[at + 1]?.firstIndex ?? lastIndex + 1;
+    for (let index: number = firstIndex; index < end; index++) terms[index - 1] = term;
+  }
+  return terms;
+}

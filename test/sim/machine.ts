@@ -1,0 +1,280 @@
+// One machine: what outlives its processes (disks, clocks, identity), and the life of the node that runs on it.
+import type { Logger } from 'pino';
+import { assert } from '../../src/lib/assert.ts';
+import { type NodeId, nodeId } from '../../src/lib/ids.ts';
+import type { Random } from '../../src/lib/random.ts';
+import { createNode } from '../../src/node/node.ts';
+import type { StateBatch } from '../../src/node/ports.ts';
+import type { RegistryNode } from '../../src/node/registry-node.ts';
+import { DiskError } from '../../src/storage/errors.ts';
+import { openWal } from '../../src/storage/wal/open-wal.ts';
+import {
+  emptyMemoryState,
+  type MemoryState,
+  MemoryStateStore,
+} from '../support/memory-state-store.ts';
+import type { Coverage } from './coverage.ts';
+import type { RaftLedger } from './ledger.ts';
+import type { SimNetwork } from './network.ts';
+import { type ClockFaults, createNodeClock } from './node-clock.ts';
+import type { Parameters } from './parameters.ts';
+import { SimDisk } from './sim-disk.ts';
+import type { Process, Timeline } from './timeline.ts';
+import { SimTransport } from './transport.ts';
+
+export interface MachineWorld {
+  readonly timeline: Timeline;
+  readonly network: SimNetwork;
+  readonly ledger: RaftLedger;
+  readonly parameters: Parameters;
+  readonly coverage: Coverage;
+  readonly blame: (guarantee: string, evidence: string) => void;
+  readonly log: (node: string) => Logger;
+}
+
+interface Life {
+  readonly process: Process;
+  node: RegistryNode | undefined;
+  transport: SimTransport | undefined;
+  stopping: boolean;
+}
+
+const peerAddress = (member: string): string => `sim:${member}`;
+
+export class Machine {
+  readonly id: NodeId;
+  readonly disk: SimDisk;
+  readonly clock: ClockFaults;
+  readonly #world: MachineWorld;
+  readonly #random: Random;
+  readonly #incarnation: string;
+  #state: MemoryState = emptyMemoryState();
+  #stateInFlight: StateBatch | undefined;
+  #discardReason: string | undefined;
+  #failStateWrites = 0;
+  #formed = false;
+  #lives = 0;
+  #life: Life | undefined;
+  #innocentFailures = 0;
+
+  constructor(world: MachineWorld, name: string, random: Random) {
+    const { timeline, parameters, coverage } = world;
+    this.id = nodeId(name);
+    this.#world = world;
+    this.#random = random;
+    this.#incarnation = Array.from({ length: 32 }, () => random.integer(0, 16).toString(16)).join(
+      '',
+    );
+    this.clock = {
+      rate: 1 + parameters.maxDrift * (2 * random.next() - 1),
+      wallOffsetMs: random.integer(-5000, 5000),
+    };
+    this.disk = new SimDisk({
+      timeline,
+      random,
+      writeMs: parameters.writeMs,
+      torn: () => coverage.count('tornWrites'),
+    });
+  }
+
+  /** The node, while it runs and takes calls. */
+  get node(): RegistryNode | undefined {
+    return this.#life?.node;
+  }
+
+  get process(): Process | undefined {
+    return this.#life?.process;
+  }
+
+  get transport(): SimTransport | undefined {
+    return this.#life?.transport;
+  }
+
+  get running(): boolean {
+    return this.#life !== undefined;
+  }
+
+  /** Starts a process on what the disks hold, unless one runs. */
+  start(): void {
+    if (this.#life !== undefined) return;
+    const process: Process = {
+      name: `${this.id}/${++this.#lives}`,
+      alive: true,
+      pausedUntilMs: 0,
+    };
+    const life: Life = { process, node: undefined, transport: undefined, stopping: false };
+    this.#life = life;
+    this.disk.attach(process);
+    this.#open(life).catch((error: unknown) => this.#failed(life, error));
+  }
+
+  /** The process dies at once: kill -9, or the power if `power`. */
+  crash(power: boolean): void {
+    const life = this.#life;
+    if (life === undefined) return;
+    this.#end(life, power);
+    this.disk.crash(power);
+    const batch = this.#stateInFlight;
+    this.#stateInFlight = undefined;
+    if (batch !== undefined && this.#random.next() < 0.5) this.#keepState(batch);
+  }
+
+  pause(untilMs: number): void {
+    const process = this.#life?.process;
+    if (process !== undefined) process.pausedUntilMs = Math.max(process.pausedUntilMs, untilMs);
+  }
+
+  /** SIGTERM: the node leaves in its own time, and is dead if it has not after two seconds. */
+  async stop(): Promise<void> {
+    const life = this.#life;
+    if (life?.node === undefined || life.stopping) return;
+    life.stopping = true;
+    const { timeline, coverage } = this.#world;
+    timeline.after(2000, life.process, 'SIGKILL', () => {
+      if (this.#life === life) this.crash(false);
+    });
+    await life.node.stop({ graceMs: 1000 });
+    if (this.#life !== life) return;
+    coverage.count('cleanStops');
+    this.#end(life, false);
+  }
+
+  /** The state store is found damaged at the next start, which must cost nothing but time. */
+  discardState(): void {
+    this.#discardReason = 'a simulated mismatch';
+  }
+
+  failStateWrites(count: number): void {
+    this.#failStateWrites = count;
+  }
+
+  healDisk(): void {
+    this.disk.stalledUntilMs = 0;
+    this.disk.failWrites = 0;
+    this.disk.failReads = 0;
+    this.#failStateWrites = 0;
+  }
+
+  async #open(life: Life): Promise<void> {
+    const { timeline, network, ledger, parameters, coverage, log } = this.#world;
+    const { process } = life;
+    const wal = await openWal('/wal', {
+      segmentBytes: parameters.segmentBytes,
+      maxFrameBytes: parameters.maxFrameBytes,
+      owner: this.#incarnation,
+      formed: this.#formed,
+      files: this.disk.files,
+      log: log(this.id),
+    });
+    const clock = createNodeClock(timeline, process, this.clock, 1000 * this.#lives);
+    const transport = new SimTransport({
+      network,
+      self: this.id,
+      process,
+      clock,
+      heartbeatMs: 50,
+    });
+    life.transport = transport;
+    const logStore = ledger.observe(this.id, wal, () => {
+      if (life.node?.status().role === 'leader') coverage.count('fetches');
+    });
+    const node = await createNode({
+      self: {
+        nodeId: this.id,
+        incarnation: this.#incarnation,
+        peerAddress: peerAddress(this.id),
+        clientAddress: `client:${this.id}`,
+      },
+      clusterId: 'simulated',
+      softwareVersion: '0.0.0',
+      initialMembers: parameters.nodes.map((member) => ({
+        nodeId: nodeId(member),
+        peerAddress: peerAddress(member),
+      })),
+      logStore,
+      stateStore: this.#openState(process),
+      transport,
+      markFormed: async () => {
+        await timeline.sleep(parameters.writeMs, process, `disk ${process.name} identity`);
+        this.#formed = true;
+      },
+      clock,
+      log: log(this.id),
+      fatal: (code, reason) => this.#fatal(life, code, reason),
+      seed: this.#random.integer(1, 2 ** 31),
+      heartbeatMs: 50,
+      electionMs: 300,
+      limits: parameters.limits,
+      raftLimits: parameters.raftLimits,
+    });
+    if (this.#life !== life) return;
+    life.node = node;
+    ledger.restarted(this.id);
+  }
+
+  #openState(process: Process): MemoryStateStore {
+    const { timeline, parameters, coverage } = this.#world;
+    const reason = this.#discardReason;
+    this.#discardReason = undefined;
+    if (reason !== undefined) {
+      this.#state = emptyMemoryState();
+      coverage.count('statesDiscarded');
+    }
+    const beforeDurable = async (batch: StateBatch): Promise<void> => {
+      assert(this.#stateInFlight === undefined, 'one state batch is written at a time');
+      this.#stateInFlight = batch;
+      const durationMs = parameters.stateWriteMs * (0.5 + this.#random.next());
+      const endMs = Math.max(timeline.nowMs + durationMs, this.disk.stalledUntilMs);
+      await timeline.sleep(endMs - timeline.nowMs, process, `disk ${process.name} state`);
+      this.#stateInFlight = undefined;
+      if (this.#failStateWrites === 0) return;
+      this.#failStateWrites--;
+      this.#innocentFailures++;
+      throw new Error('EIO: simulated state write error');
+    };
+    return new MemoryStateStore(this.#state, { beforeDurable }, reason);
+  }
+
+  #keepState({ records, appliedIndex, appliedTerm, meta }: StateBatch): void {
+    for (const { key, value } of records) {
+      if (value === undefined) this.#state.records.delete(key);
+      else this.#state.records.set(key, value.slice());
+    }
+    this.#state.last = { appliedIndex, appliedTerm, meta };
+  }
+
+  /** The node ended itself. A disk error that was made is a reason; nothing else is. */
+  #fatal(life: Life, code: number, reason: string): void {
+    if (this.#life !== life) return;
+    this.#world.coverage.count('fatals');
+    if (code !== 10 || this.#innocent === 0) {
+      this.#world.blame('node', `${this.id} ended with exit code ${code}: ${reason}`);
+    }
+    this.#forgive();
+    this.crash(false);
+  }
+
+  #failed(life: Life, error: unknown): void {
+    if (this.#life !== life) return;
+    if (!(error instanceof DiskError) || this.#innocent === 0) {
+      this.#world.blame('node', `${this.id} does not start: ${String(error)}`);
+    }
+    this.#forgive();
+    this.crash(false);
+  }
+
+  get #innocent(): number {
+    return this.disk.failed + this.#innocentFailures;
+  }
+
+  #forgive(): void {
+    this.disk.failed = 0;
+    this.#innocentFailures = 0;
+  }
+
+  #end(life: Life, dark: boolean): void {
+    life.process.alive = false;
+    this.#life = undefined;
+    life.transport?.end(dark);
+  }
+}

@@ -1,0 +1,142 @@
+// One run from beginning to end: chaos, healing, convergence, judgement.
+import { type Change, createRegistry, decodeCommand } from '../../src/registry/index.ts';
+import { checkHistory } from '../checkers/check-history.ts';
+import type { ChangeRecord, FinalList, History, Violation } from '../checkers/history.ts';
+import type { Coverage } from './coverage.ts';
+import type { Plan } from './plan.ts';
+import { everything } from './reader.ts';
+import { contentOf, putRecord, removeRecord } from './record-text.ts';
+import { World, type WorldOptions } from './world.ts';
+
+export interface RunReport {
+  readonly seed: number;
+  readonly violations: readonly Violation[];
+  readonly hash: string;
+  readonly events: number;
+  readonly simulatedMs: number;
+  readonly revisions: number;
+  readonly coverage: Coverage;
+}
+
+/** G6 and the plan's own promise: this long after the faults everything is as it should be. */
+const CONVERGENCE_MS = 5000;
+/** Calls that were under way may wait for this long. */
+const PATIENCE_MS = 6000;
+/** Longest lease of a plan, its grace, and some room: whoever is silent is gone after that (G8). */
+const SILENCE_MS = 3400;
+const LOOK_MS = 20;
+
+export async function runPlan(plan: Plan, options: WorldOptions = {}): Promise<RunReport> {
+  const world = new World(plan, options);
+  const { timeline } = world;
+  await world.runChaos();
+  if (world.violations.length === 0) {
+    world.heal();
+    await converge(world, 'after the faults');
+    await until(world, PATIENCE_MS, () => world.idle, 'every client has an outcome');
+    const stableFromMs = Math.max(timeline.nowMs, world.leaderSinceMs);
+    await timeline.run(timeline.nowMs + SILENCE_MS);
+    await converge(world, 'at the end');
+    const toMs = timeline.nowMs;
+    const stable = world.leaderSinceMs > stableFromMs ? undefined : { fromMs: stableFromMs, toMs };
+    world.violations.push(...checkHistory(historyOf(world, stable)).violations);
+  }
+  collectCounts(world);
+  return {
+    seed: plan.seed,
+    violations: world.violations,
+    hash: timeline.hash,
+    events: timeline.events,
+    simulatedMs: timeline.nowMs,
+    revisions: world.revision,
+    coverage: world.coverage,
+  };
+}
+
+async function converge(world: World, when: string): Promise<void> {
+  await until(world, CONVERGENCE_MS, () => world.converged, `everything converged ${when}`);
+}
+
+async function until(
+  world: World,
+  withinMs: number,
+  holds: () => boolean,
+  what: string,
+): Promise<void> {
+  const byMs = world.timeline.nowMs + withinMs;
+  while (!holds()) {
+    if (world.violations.length > 0) return;
+    if (world.timeline.nowMs >= byMs) {
+      const evidence = `${withinMs} ms passed without: ${what}: ${world.picture()}`;
+      world.violations.push({ guarantee: 'G6', evidence });
+      return;
+    }
+    world.startAll();
+    await world.timeline.run(world.timeline.nowMs + LOOK_MS);
+  }
+}
+
+function historyOf(
+  world: World,
+  stable: { readonly fromMs: number; readonly toMs: number } | undefined,
+): History {
+  const { records, watchers, machines, appliedAtMs, plan } = world;
+  return {
+    writes: records.writes,
+    reads: records.reads,
+    watches: watchers.map(({ name, messages }) => ({ watcher: name, messages })),
+    finals: machines.flatMap(({ id, node }): readonly FinalList[] => {
+      if (node === undefined) return [];
+      const found = node.registry.list(everything, undefined, { count: 1000, bytes: 1 << 24 });
+      const instances = new Map(found.records.map((one) => [one.instanceId, contentOf(one)]));
+      return [{ node: id, revision: node.registry.revision, instances }];
+    }),
+    leases: {
+      beats: records.beats,
+      keeps: records.keeps,
+      appliedAtMs,
+      stable,
+      clockDrift: plan.parameters.maxDrift,
+    },
+    order: orderOf(world),
+  };
+}
+
+/** What each revision changed, by replaying what was committed: independent of what any reader was told. */
+function orderOf(world: World): readonly (readonly ChangeRecord[])[] {
+  const registry = createRegistry(world.plan.parameters.limits);
+  const order: (readonly ChangeRecord[])[] = [];
+  for (const entry of world.ledger.committed) {
+    if (entry.kind !== 'command') continue;
+    const { group } = registry.apply(decodeCommand(entry.payload));
+    if (group === undefined) continue;
+    order.push(group.changes.flatMap(changesOf));
+  }
+  return order;
+}
+
+/** As a reader of everything is told it: a move to another service is a removal there and a put here. */
+function changesOf({ before, after, reason }: Change): readonly ChangeRecord[] {
+  const instanceId = after?.instanceId ?? before?.instanceId ?? '';
+  if (after === undefined) return [removeRecord(instanceId, reason)];
+  const put = putRecord(after, reason);
+  const moved = before !== undefined && before.serviceName !== after.serviceName;
+  return moved ? [removeRecord(instanceId, 'moved'), put] : [put];
+}
+
+function collectCounts({ coverage, network, ledger, machines, watchers, timeline }: World): void {
+  const { counts } = network;
+  coverage.count('elections', ledger.elections);
+  coverage.count('lostMessages', counts.lost);
+  coverage.count('repeatedMessages', counts.duplicated);
+  coverage.count('retransmissions', counts.retransmitted);
+  coverage.count('brokenStreams', counts.broken);
+  for (const { disk } of machines) {
+    const segments = disk.files.paths().filter((path) => path.endsWith('.wal'));
+    coverage.count('segments', Math.max(0, segments.length - 1));
+  }
+  const [first] = watchers;
+  const changes = (first?.messages ?? []).flatMap((message) => message.changes);
+  coverage.count('expiries', changes.filter(({ expired }) => expired === true).length);
+  timeline.note(coverage.toString());
+}

@@ -1,0 +1,69 @@
+// What a client remembers between its calls, and what all of them found out about generations.
+import type { Random } from '../../src/lib/random.ts';
+import { type Revision, revision } from '../../src/lib/ids.ts';
+import type { BeatRecord, KeepRecord, ReadRecord, WriteRecord } from '../checkers/history.ts';
+import type { Coverage } from './coverage.ts';
+import type { Door } from './door.ts';
+import type { Machine } from './machine.ts';
+import type { NamedGeneration } from './plan.ts';
+import type { Timeline } from './timeline.ts';
+
+/** One client's session. */
+export class Session {
+  readonly name: string;
+  /** The highest revision it was shown. */
+  seen: Revision = revision(0);
+
+  constructor(name: string) {
+    this.name = name;
+  }
+
+  saw(at: Revision): void {
+    if (at > this.seen) this.seen = at;
+  }
+}
+
+/** Generations of each instance that clients were told, oldest first. */
+export class Generations {
+  readonly #known = new Map<string, Revision[]>();
+
+  learn(instanceId: string, generation: Revision): void {
+    const known = this.#known.get(instanceId) ?? [];
+    if (!known.includes(generation)) known.push(generation);
+    this.#known.set(
+      instanceId,
+      known.toSorted((a, b) => a - b),
+    );
+  }
+
+  of(instanceId: string, named: NamedGeneration): Revision {
+    const known = this.#known.get(instanceId) ?? [];
+    const found = named === 'any' ? undefined : known.at(named === 'current' ? -1 : -2);
+    return found ?? revision(0);
+  }
+}
+
+/** Everything that clients write down. */
+export interface Records {
+  readonly writes: WriteRecord[];
+  readonly reads: ReadRecord[];
+  readonly beats: BeatRecord[];
+  readonly keeps: KeepRecord[];
+}
+
+export interface ClientWorld {
+  readonly timeline: Timeline;
+  readonly door: Door;
+  readonly coverage: Coverage;
+  readonly machines: readonly Machine[];
+  readonly generations: Generations;
+  readonly records: Records;
+  /** True once everyone rests: nobody begins anything new. */
+  readonly resting: () => boolean;
+}
+
+export function anyMachine(world: ClientWorld, random: Random): Machine {
+  const machine = world.machines[random.integer(0, world.machines.length)];
+  if (machine === undefined) throw new Error('a world has machines');
+  return machine;
+}

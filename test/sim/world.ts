@@ -1,0 +1,232 @@
+// The simulated world of one plan: machines, network, clients and faults on one timeline, and what is asserted meanwhile.
+import { assert, present } from '../../src/lib/assert.ts';
+import { type Random, seededRandom } from '../../src/lib/random.ts';
+import type { Violation } from '../checkers/history.ts';
+import { Coverage } from './coverage.ts';
+import { Door } from './door.ts';
+import { Faults } from './faults.ts';
+import { beatOnce, keep, registerAgain } from './keeper.ts';
+import { RaftLedger } from './ledger.ts';
+import { Machine } from './machine.ts';
+import { SimNetwork } from './network.ts';
+import { createNodeLog } from './node-log.ts';
+import type { Plan, Planned } from './plan.ts';
+import { read, walk } from './reader.ts';
+import { type ClientWorld, Generations, type Records, Session } from './session.ts';
+import { type Process, Timeline } from './timeline.ts';
+import { Watcher } from './watcher.ts';
+import { write } from './writer.ts';
+
+export interface WorldOptions {
+  /** Told each node's log line and each action. */
+  readonly tell?: (atMs: number, who: string, what: string) => void;
+}
+
+export class World {
+  readonly plan: Plan;
+  readonly timeline = new Timeline();
+  readonly coverage = new Coverage();
+  readonly violations: Violation[] = [];
+  readonly records: Records = { writes: [], reads: [], beats: [], keeps: [] };
+  readonly watchers: Watcher[] = [];
+  readonly ledger: RaftLedger;
+  readonly network: SimNetwork;
+  readonly machines: readonly Machine[];
+  /** When the first node had each revision: position r - 1 for revision r. */
+  readonly appliedAtMs: number[] = [];
+  healed = false;
+  /** Since when the present leader leads. */
+  leaderSinceMs = 0;
+  #leader = '';
+  #busyClients = 0;
+  readonly #faults: Faults;
+  readonly #clients: ClientWorld;
+  readonly #sessions = new Map<string, Session>();
+  readonly #options: WorldOptions;
+
+  constructor(plan: Plan, options: WorldOptions = {}) {
+    this.plan = plan;
+    this.#options = options;
+    const { timeline, coverage } = this;
+    const { parameters } = plan;
+    const blame = (guarantee: string, evidence: string): void => this.#blame(guarantee, evidence);
+    this.ledger = new RaftLedger(parameters.nodes.length, ({ guarantee, evidence }) =>
+      blame(guarantee, evidence),
+    );
+    this.network = new SimNetwork(timeline, parameters.network, this.#random('network'));
+    const { tell } = options;
+    const logHost = {
+      timeline,
+      coverage,
+      tell: tell && ((node: string, line: string): void => tell(timeline.nowMs, node, line)),
+    };
+    const { network, ledger } = this;
+    const log = (node: string) => createNodeLog(logHost, node);
+    const machineWorld = { timeline, network, ledger, parameters, coverage, blame, log };
+    this.machines = parameters.nodes.map(
+      (name) => new Machine(machineWorld, name, this.#random(name)),
+    );
+    const door = new Door({ timeline, random: this.#random('door'), blame });
+    this.#clients = {
+      timeline,
+      door,
+      coverage,
+      machines: this.machines,
+      generations: new Generations(),
+      records: this.records,
+      resting: () => this.healed,
+    };
+    this.#faults = new Faults({
+      timeline,
+      network,
+      coverage,
+      machines: new Map(this.machines.map((machine) => [machine.id, machine])),
+      machine: (name) => this.#named(name),
+      healed: () => this.healed,
+    });
+    timeline.settled = (process) => this.#settled(process);
+  }
+
+  /** Runs the plan's actions to their end. */
+  async runChaos(): Promise<void> {
+    for (const machine of this.machines) machine.start();
+    for (const planned of this.plan.actions) {
+      this.timeline.at(planned.atMs, undefined, 'action', () => this.#perform(planned));
+    }
+    await this.timeline.run(this.plan.parameters.chaosMs, () => this.violations.length > 0);
+  }
+
+  /** From here on nothing fails, everything runs, and nobody begins anything new. */
+  heal(): void {
+    this.healed = true;
+    this.network.healAll();
+    for (const machine of this.machines) {
+      machine.healDisk();
+      const { process } = machine;
+      if (process !== undefined) process.pausedUntilMs = 0;
+      machine.start();
+    }
+    for (const watcher of this.watchers) watcher.hurry();
+  }
+
+  /** Every machine that ended because of a late fault is started again. */
+  startAll(): void {
+    for (const machine of this.machines) machine.start();
+  }
+
+  get idle(): boolean {
+    return this.#busyClients === 0;
+  }
+
+  get revision(): number {
+    return this.appliedAtMs.length;
+  }
+
+  /** One leader whom all know, everything applied everywhere, and every reader told. */
+  get converged(): boolean {
+    const statuses = this.machines.map(({ node }) => node?.status());
+    const [first] = statuses;
+    if (first === undefined || first.leaderId === '') return false;
+    return (
+      statuses.every(
+        (status) =>
+          status?.leaderId === first.leaderId &&
+          status.caughtUp &&
+          status.appliedIndex === first.appliedIndex &&
+          status.stateHash === first.stateHash,
+      ) && this.watchers.every((watcher) => watcher.revision === this.revision)
+    );
+  }
+
+  picture(): string {
+    const nodes = this.machines.map(({ id, node }) => {
+      const status = node?.status();
+      if (status === undefined) return `${id} down`;
+      const { role, term, leaderId, appliedIndex, commitIndex, lastIndex, revision } = status;
+      return `${id} ${role} term ${term} leader ${leaderId} applied ${appliedIndex}/${commitIndex}/${lastIndex} revision ${revision} ${status.problems.join('; ')}`;
+    });
+    const readers = this.watchers.map(({ name, revision }) => `${name} at ${revision}`);
+    return [...nodes, ...readers, `${this.#busyClients} calls open`].join(' | ');
+  }
+
+  #named(name: string): Machine | undefined {
+    const wanted = name === 'leader' ? this.#leader : name;
+    return this.machines.find(({ id }) => id === wanted) ?? this.machines[0];
+  }
+
+  #perform({ action, client, number }: Planned): void {
+    this.#options.tell?.(this.timeline.nowMs, client || 'fault', JSON.stringify(action));
+    const world = this.#clients;
+    const session = this.#session(client);
+    const random = this.#random(`action ${number}`);
+    switch (action.kind) {
+      case 'register':
+      case 'deregister':
+      case 'setStatus':
+        return this.#await(write(world, { session, random, mark: `m${number}` }, action));
+      case 'registerAgain':
+        return this.#await(registerAgain(world, session, random, action.id));
+      case 'beat':
+        return this.#await(beatOnce(world, random, action.id, action.generation));
+      case 'keep':
+        return this.#await(keep(world, action.id, action.forMs));
+      case 'get': {
+        const { id: instanceId, consistency } = action;
+        return this.#await(read(world, session, random, { instanceId, consistency }));
+      }
+      case 'list': {
+        const { service, consistency } = action;
+        const wanted = service === '' ? { consistency } : { service, consistency };
+        return this.#await(read(world, session, random, wanted));
+      }
+      case 'walk':
+        return this.#await(walk(world, session, random, action.pageSize));
+      case 'watch':
+        this.watchers.push(new Watcher(world, client, random, action.slowMs));
+        return;
+      case 'fault':
+        this.#faults.perform(action.fault);
+    }
+  }
+
+  #await(client: Promise<void>): void {
+    this.#busyClients++;
+    client.then(
+      () => this.#busyClients--,
+      (error: unknown) => this.#blame('node', `a client failed: ${String(error)}`),
+    );
+  }
+
+  #settled(process: Process | undefined): void {
+    if (process === undefined) return;
+    const machine = this.machines.find((one) => one.process === process);
+    const status = machine?.node?.status();
+    if (machine === undefined || status === undefined) return;
+    this.ledger.look(machine.id, status);
+    if (status.role === 'leader' && this.#leader !== machine.id) {
+      this.#leader = machine.id;
+      this.leaderSinceMs = this.timeline.nowMs;
+    }
+    while (this.appliedAtMs.length < status.revision) this.appliedAtMs.push(this.timeline.nowMs);
+  }
+
+  #session(name: string): Session {
+    const session = this.#sessions.get(name) ?? new Session(name);
+    this.#sessions.set(name, session);
+    return session;
+  }
+
+  /** A generator of its own for each part, so that taking an action away changes little of what the others draw. */
+  #random(part: string): Random {
+    let seed = this.plan.seed;
+    for (const character of part) {
+      seed = Math.imul(seed ^ present(character.codePointAt(0), 'a character'), 0x01000193);
+    }
+    assert(Number.isSafeInteger(seed), 'a seed is an integer');
+    return seededRandom(seed);
+  }
+
+  #blame(guarantee: string, evidence: string): void {
+    this.violations.push({ guarantee, evidence });
+  }
+}
