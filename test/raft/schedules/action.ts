@@ -23,7 +23,10 @@ export type Action =
   | { readonly kind: 'deliver'; readonly packet: number }
   | { readonly kind: 'deliverTo'; readonly member: number }
   | { readonly kind: 'flush'; readonly backwards: boolean }
-  | { readonly kind: 'duplicate'; readonly packet: number }
+  | { readonly kind: 'duplicate'; readonly packet: number; readonly late: boolean }
+  /** Holds a packet back until `deliverLate` picks it, however much happens meanwhile. */
+  | { readonly kind: 'delay'; readonly packet: number }
+  | { readonly kind: 'deliverLate'; readonly packet: number }
   | { readonly kind: 'lose'; readonly packet: number }
   | { readonly kind: 'loseTo'; readonly member: number }
   | { readonly kind: 'cut'; readonly sides: number; readonly oneWay: boolean }
@@ -32,16 +35,16 @@ export type Action =
   | { readonly kind: 'heal' }
   | { readonly kind: 'crash'; readonly member: number }
   | { readonly kind: 'restart'; readonly member: number }
-  /** From now on disk and state machine work only when told to. */
+  /** How disk and state machine work from now on; a slow state machine applies only when told to. */
   | {
-      readonly kind: 'slow';
+      readonly kind: 'pace';
       readonly member: number;
-      readonly disk: boolean;
-      readonly apply: boolean;
+      readonly disk: DiskPace;
+      readonly slowApply: boolean;
     }
   | { readonly kind: 'write'; readonly member: number; readonly count: number }
   | { readonly kind: 'release'; readonly member: number; readonly count: number }
-  | { readonly kind: 'report'; readonly member: number }
+  | { readonly kind: 'report'; readonly member: number; readonly count: number }
   | { readonly kind: 'apply'; readonly member: number; readonly count: number }
   /** The state machine's own store takes in what is applied and durable. */
   | { readonly kind: 'flushState'; readonly member: number }
@@ -60,6 +63,10 @@ export type Action =
   | { readonly kind: 'read'; readonly member: number }
   /** The next inputs of this member share one Ready. */
   | { readonly kind: 'gather'; readonly member: number; readonly inputs: number };
+
+/** `prompt`: writes and reports at once. `untold`: writes at once, and the core learns of it when told to. `stuck`: writes
+ * when told to. */
+export type DiskPace = 'prompt' | 'untold' | 'stuck';
 
 /** Limits small enough that every window, cache and queue fills up. */
 export interface Limits {
@@ -95,18 +102,20 @@ const action: Arbitrary<Action> = oneof(
     arbitrary: record({ kind: just('calm'), ticks: integer({ min: 1, max: 16 }) }),
   },
   {
-    weight: 8,
+    weight: 10,
     arbitrary: record({ kind: just('tick'), member, ticks: integer({ min: 1, max: 13 }) }),
   },
-  { weight: 2, arbitrary: record({ kind: just('calm'), ticks: integer({ min: 60, max: 75 }) }) },
+  { weight: 1, arbitrary: record({ kind: just('calm'), ticks: integer({ min: 60, max: 75 }) }) },
   {
-    weight: 5,
-    arbitrary: record({ kind: just('pause'), member, ticks: integer({ min: 1, max: 24 }) }),
+    weight: 12,
+    arbitrary: record({ kind: just('pause'), member, ticks: integer({ min: 1, max: 18 }) }),
   },
-  { weight: 12, arbitrary: record({ kind: just('deliver'), packet }) },
+  { weight: 16, arbitrary: record({ kind: just('deliver'), packet }) },
   { weight: 8, arbitrary: record({ kind: just('deliverTo'), member }) },
   { weight: 7, arbitrary: record({ kind: just('flush'), backwards: boolean() }) },
-  { weight: 6, arbitrary: record({ kind: just('duplicate'), packet }) },
+  { weight: 12, arbitrary: record({ kind: just('duplicate'), packet, late: boolean() }) },
+  { weight: 5, arbitrary: record({ kind: just('delay'), packet }) },
+  { weight: 5, arbitrary: record({ kind: just('deliverLate'), packet }) },
   { weight: 3, arbitrary: record({ kind: just('lose'), packet }) },
   { weight: 2, arbitrary: record({ kind: just('loseTo'), member }) },
   {
@@ -119,20 +128,20 @@ const action: Arbitrary<Action> = oneof(
   },
   { weight: 7, arbitrary: record({ kind: just('isolate'), member, friend: member }) },
   { weight: 4, arbitrary: record({ kind: just('heal') }) },
-  { weight: 3, arbitrary: record({ kind: just('crash'), member }) },
+  { weight: 2, arbitrary: record({ kind: just('crash'), member }) },
   { weight: 5, arbitrary: record({ kind: just('restart'), member }) },
   {
     weight: 7,
     arbitrary: record({
-      kind: just('slow'),
+      kind: just('pace'),
       member,
-      disk: boolean(),
-      apply: boolean(),
+      disk: constantFrom('prompt' as const, 'untold' as const, 'stuck' as const),
+      slowApply: boolean(),
     }),
   },
   { weight: 4, arbitrary: record({ kind: just('write'), member, count }) },
   { weight: 3, arbitrary: record({ kind: just('release'), member, count }) },
-  { weight: 3, arbitrary: record({ kind: just('report'), member }) },
+  { weight: 3, arbitrary: record({ kind: just('report'), member, count }) },
   { weight: 2, arbitrary: record({ kind: just('apply'), member, count }) },
   { weight: 2, arbitrary: record({ kind: just('flushState'), member }) },
   { weight: 4, arbitrary: record({ kind: just('answerFetch'), member }) },

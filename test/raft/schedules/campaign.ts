@@ -37,7 +37,7 @@ export interface CampaignFailure {
   readonly shrinks: number;
 }
 
-export const defaults = { count: 3000, seed: 20_140_619, actions: 240 } as const;
+export const defaults = { count: 2500, seed: 20_140_619, actions: 240 } as const;
 
 /** Runs until the first failure, which is shrunk. */
 export function runCampaign(options: CampaignOptions): Campaign {

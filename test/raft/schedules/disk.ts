@@ -22,8 +22,10 @@ export interface Disk {
   pending: Write[];
   /** Durable; the messages have not left yet. */
   unreleased: Write[];
-  /** The newest durable batch that the core was not told of. */
-  unreported: PersistBatch | undefined;
+  /** Durable; the core was not told. */
+  unreported: Write[];
+  /** The log as far as the core was told that it is durable. */
+  readonly reported: ChainLog;
   /** Every vote that was ever durable here or rightly promised, by term. */
   readonly votes: Map<number, NodeId>;
   /** The newest batch of this life that carried the node's vote for itself and was reported: its term. */
@@ -36,7 +38,8 @@ export function createDisk(): Disk {
     log: createChainLog(),
     pending: [],
     unreleased: [],
-    unreported: undefined,
+    unreported: [],
+    reported: createChainLog(),
     votes: new Map(),
     reportedOwnVoteTerm: 0,
   };
@@ -50,12 +53,15 @@ export function queueWrite(disk: Disk, write: Write): void {
 export function completeWrite(disk: Disk, owner: NodeId): void {
   const write = disk.pending.shift();
   if (!write) return;
-  if (write.batch) store(disk, owner, write.batch, write.chains);
+  if (write.batch) {
+    store(disk, owner, write.batch, write.chains);
+    disk.unreported.push(write);
+  }
   disk.unreleased.push(write);
 }
 
 function store(disk: Disk, owner: NodeId, batch: PersistBatch, chains: readonly number[]): void {
-  const { hardState, truncateAfter, entries } = batch;
+  const { hardState } = batch;
   check(hardState.term >= disk.hardState.term, 'terms and commit index never fall', () => {
     return `${owner} wrote term ${hardState.term} over ${disk.hardState.term}`;
   });
@@ -67,11 +73,14 @@ function store(disk: Disk, owner: NodeId, batch: PersistBatch, chains: readonly 
     });
     disk.votes.set(hardState.term, hardState.votedFor);
   }
-  if (truncateAfter !== undefined) cutAfter(disk.log, truncateAfter);
-  entries.forEach((entry, at) => {
-    pushEntry(disk.log, entry, present(chains[at], 'each entry has its chain'));
+  extend(disk.log, batch, chains);
+}
+
+function extend(log: ChainLog, batch: PersistBatch, chains: readonly number[]): void {
+  if (batch.truncateAfter !== undefined) cutAfter(log, batch.truncateAfter);
+  batch.entries.forEach((entry, at) => {
+    pushEntry(log, entry, present(chains[at], 'each entry has its chain'));
   });
-  disk.unreported = batch;
 }
 
 /** The messages that the oldest durable write allows. */
@@ -79,22 +88,31 @@ export function releaseMessages(disk: Disk): readonly Envelope[] {
   return disk.unreleased.shift()?.messages ?? [];
 }
 
-/** What the core is told next; notes that its own vote was reported. */
-export function takeReport(disk: Disk, owner: NodeId): PersistBatch | undefined {
-  const batch = disk.unreported;
-  disk.unreported = undefined;
-  if (batch?.hardState.votedFor === owner) disk.reportedOwnVoteTerm = batch.hardState.term;
-  return batch;
+/** The last of the oldest `count` batches that the core was not told of: to be told of it is to be told of all before it. */
+export function takeReport(disk: Disk, owner: NodeId, count: number): PersistBatch | undefined {
+  let last: PersistBatch | undefined;
+  for (const { batch, chains } of disk.unreported.splice(0, count)) {
+    if (!batch) continue;
+    extend(disk.reported, batch, chains);
+    if (batch.hardState.votedFor === owner) disk.reportedOwnVoteTerm = batch.hardState.term;
+    last = batch;
+  }
+  return last;
 }
 
 /** What a crash leaves. */
 export function crashDisk(disk: Disk): void {
   disk.pending = [];
   disk.unreleased = [];
-  disk.unreported = undefined;
+  disk.unreported = [];
   disk.reportedOwnVoteTerm = 0;
 }
 
-export function durableLog(disk: Disk): ChainLog {
+/** The log that a new life begins with, and knows to be durable. */
+export function readLog(disk: Disk): ChainLog {
+  cutAfter(disk.reported, 0);
+  for (const [at, entry] of disk.log.entries.entries()) {
+    pushEntry(disk.reported, entry, present(disk.log.chains[at], 'each entry has its chain'));
+  }
   return copyLog(disk.log);
 }

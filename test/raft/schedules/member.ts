@@ -9,9 +9,9 @@ import {
   type Raft,
   type RaftView,
 } from '../../../src/raft/index.ts';
-import type { Schedule } from './action.ts';
+import type { DiskPace, Schedule } from './action.ts';
 import { type ChainLog, createChainLog, lastIndexOf, runsOf } from './chain-log.ts';
-import { createDisk, type Disk, durableLog } from './disk.ts';
+import { createDisk, type Disk, readLog } from './disk.ts';
 
 export const HEARTBEAT_TICKS = 2;
 export const ELECTION_TICKS = 6;
@@ -39,6 +39,9 @@ export interface Witness {
   doubtful: boolean;
   /** Set when elected: how many entries were committed by then, which its log must hold. */
   mustHold: number | undefined;
+  /** Votes that reached this candidate, of `ballotTerm`. */
+  readonly ballot: Set<NodeId>;
+  ballotTerm: number;
   readonly peers: Map<NodeId, PeerWitness>;
 }
 
@@ -60,7 +63,7 @@ export interface Member {
   /** The log as handed out in batches: what the core holds, as of its last Ready. */
   log: ChainLog;
   lastSequence: number;
-  slowDisk: boolean;
+  diskPace: DiskPace;
   slowApply: boolean;
   /** How many more inputs share the next Ready. */
   gathering: number;
@@ -85,7 +88,7 @@ export function createMember(at: number): Member {
     life: 0,
     log: createChainLog(),
     lastSequence: 0,
-    slowDisk: false,
+    diskPace: 'prompt',
     slowApply: false,
     gathering: 0,
     stepsSinceReady: 0,
@@ -106,6 +109,8 @@ function createWitness(): Witness {
     hurried: false,
     doubtful: false,
     mustHold: undefined,
+    ballot: new Set(),
+    ballotTerm: 0,
     peers: new Map(),
   };
 }
@@ -123,7 +128,7 @@ export function peerWitness(witness: Witness, peer: NodeId): PeerWitness {
 export function startMember(member: Member, schedule: Schedule, members: readonly Member[]): void {
   const { disk, flushedIndex } = member;
   member.life += 1;
-  member.log = durableLog(disk);
+  member.log = readLog(disk);
   member.raft = createRaft({
     config: {
       ...schedule.limits,
@@ -140,7 +145,7 @@ export function startMember(member: Member, schedule: Schedule, members: readonl
     appliedIndex: logIndex(flushedIndex),
   });
   member.lastSequence = 0;
-  member.slowDisk = false;
+  member.diskPace = 'prompt';
   member.slowApply = false;
   member.gathering = 0;
   member.stepsSinceReady = 0;

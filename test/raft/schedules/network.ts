@@ -11,6 +11,8 @@ export interface Packet {
 
 export interface Network {
   readonly packets: Packet[];
+  /** Held back until picked. */
+  readonly late: Packet[];
   /** Bit i: the side of the cut on which member i stands. */
   sides: number;
   /** True: only packets from side 0 to side 1 are lost. */
@@ -21,12 +23,12 @@ export interface Network {
 const MAX_PACKETS = 300;
 
 export function createNetwork(): Network {
-  return { packets: [], sides: 0, oneWay: false };
+  return { packets: [], late: [], sides: 0, oneWay: false };
 }
 
-export function put(network: Network, packet: Packet): void {
-  network.packets.push(packet);
-  if (network.packets.length > MAX_PACKETS) network.packets.shift();
+export function put(packets: Packet[], packet: Packet): void {
+  packets.push(packet);
+  if (packets.length > MAX_PACKETS) packets.shift();
 }
 
 export function isCut(network: Network, from: number, to: number): boolean {
@@ -36,8 +38,7 @@ export function isCut(network: Network, from: number, to: number): boolean {
 }
 
 /** Takes out the packet that `pick` falls on, cut links included: a packet may outlive the cut it waited behind. */
-export function takeAt(network: Network, pick: number): Packet | undefined {
-  const { packets } = network;
+export function takeAt(packets: Packet[], pick: number): Packet | undefined {
   if (packets.length === 0) return undefined;
   return packets.splice(pick % packets.length, 1)[0];
 }

@@ -16,8 +16,17 @@ export function perform(world: World, action: Action): void {
     case 'calm':
       return calm(world, action.ticks);
     case 'deliver': {
-      const packet = takeAt(network, action.packet);
+      const packet = takeAt(network.packets, action.packet);
       return packet ? deliver(world, packet) : undefined;
+    }
+    case 'deliverLate': {
+      const packet = takeAt(network.late, action.packet);
+      return packet ? deliver(world, packet) : undefined;
+    }
+    case 'delay': {
+      const packet = takeAt(network.packets, action.packet);
+      if (packet) put(network.late, packet);
+      return undefined;
     }
     case 'flush': {
       const packets = takeDeliverable(network);
@@ -27,11 +36,11 @@ export function perform(world: World, action: Action): void {
     }
     case 'duplicate': {
       const packet = network.packets[action.packet % Math.max(1, network.packets.length)];
-      if (packet) put(network, packet);
+      if (packet) put(action.late ? network.late : network.packets, packet);
       return undefined;
     }
     case 'lose':
-      takeAt(network, action.packet);
+      takeAt(network.packets, action.packet);
       return undefined;
     case 'cut':
       network.sides = action.sides;
@@ -54,7 +63,7 @@ export function perform(world: World, action: Action): void {
     case 'loseTo':
     case 'crash':
     case 'restart':
-    case 'slow':
+    case 'pace':
     case 'write':
     case 'release':
     case 'report':
@@ -94,9 +103,9 @@ function performAt(world: World, member: Member, action: MemberAction): void {
       return crash(world, member);
     case 'restart':
       return restart(world, member);
-    case 'slow':
-      member.slowDisk = action.disk;
-      member.slowApply = action.apply;
+    case 'pace':
+      member.diskPace = action.disk;
+      member.slowApply = action.slowApply;
       return pumpUnlessGathering(world, member);
     case 'write':
       for (let done = 0; done < action.count; done++) completeWrite(member.disk, member.id);
@@ -106,7 +115,7 @@ function performAt(world: World, member: Member, action: MemberAction): void {
       for (let done = 0; done < action.count; done++) release(world, member);
       return undefined;
     case 'report':
-      report(world, member);
+      report(world, member, action.count);
       return pumpUnlessGathering(world, member);
     case 'apply':
       for (let done = 0; done < action.count; done++) apply(world, member);
@@ -193,7 +202,7 @@ function crash(world: World, member: Member): void {
   if (disk.pending.some(({ batch }) => batch)) {
     count(world.tally, 'Crash: a batch that was not durable is lost');
   }
-  if (disk.unreported) count(world.tally, 'Crash: a durable batch was never reported');
+  if (disk.unreported.length > 0) count(world.tally, 'Crash: a durable batch was never reported');
   crashDisk(disk);
   member.raft = undefined;
 }

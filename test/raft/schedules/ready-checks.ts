@@ -56,9 +56,9 @@ function checkLogAgrees(ledger: Ledger, member: Member): void {
   });
   const { persistedIndex } = view;
   check(
-    chainAt(disk.log, persistedIndex) === chainAt(log, persistedIndex),
+    chainAt(disk.reported, persistedIndex) === chainAt(log, persistedIndex),
     'persisted index is durable',
-    () => `${member.id} counts ${persistedIndex} as durable, and its disk does not hold that`,
+    () => `${member.id} counts ${persistedIndex} as durable, which it was not told`,
   );
   const { mustHold } = witness;
   if (mustHold === undefined) return;

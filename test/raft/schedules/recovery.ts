@@ -28,9 +28,12 @@ export function recover(world: World): number {
 
 function heal(world: World): void {
   world.tell?.('all heals');
-  world.network.sides = 0;
+  const { network } = world;
+  network.sides = 0;
+  // What was held back arrives at last, when nobody expects it any more.
+  network.packets.push(...network.late.splice(0));
   for (const member of world.members) {
-    member.slowDisk = false;
+    member.diskPace = 'prompt';
     member.slowApply = false;
     member.gathering = 0;
     if (member.raft) pump(world, member);

@@ -20,6 +20,7 @@ export function checkStep(ledger: Ledger, members: readonly Member[], step: Step
   checkReports(step);
   checkPatience(step);
   witnessTime(step);
+  witnessVote(step);
   checkElected(ledger, members, step);
   witnessLeader(step);
   checkCommitRule(members.length, step);
@@ -125,6 +126,16 @@ function witnessTime({ member, input, before, after }: Step): void {
   witness.hurried = false;
 }
 
+function witnessVote({ member, input, before }: Step): void {
+  const { witness } = member;
+  if (witness.ballotTerm !== before.term) witness.ballot.clear();
+  witness.ballotTerm = before.term;
+  if (input.kind !== 'message' || input.message.kind !== 'requestVoteResponse') return;
+  if (input.message.voteGranted && input.message.term === before.term) {
+    witness.ballot.add(input.from);
+  }
+}
+
 /** Who becomes leader has the durable votes of a majority, its own reported durable, and every committed entry. */
 function checkElected(
   ledger: Ledger,
@@ -138,11 +149,11 @@ function checkElected(
   check(votes * 2 > members.length, 'election safety', () => {
     return `${member.id} leads term ${after.term} with ${votes} durable votes`;
   });
-  check(
-    member.disk.reportedOwnVoteTerm === after.term,
-    'own vote counts only when reported durable',
-    () => `${member.id} leads term ${after.term}`,
-  );
+  const own = member.disk.reportedOwnVoteTerm === after.term ? 1 : 0;
+  const counted = member.witness.ballot.size + own;
+  check(counted * 2 > members.length, 'own vote counts only when reported durable', () => {
+    return `${member.id} leads term ${after.term} with ${counted} votes that it knows of`;
+  });
   member.witness.mustHold = committedBefore(ledger, after.term);
   member.witness.peers.clear();
 }
@@ -165,6 +176,12 @@ function witnessLeader({ member, input, before, after }: Step): void {
   else if (message.matchIndex > peer.matchIndex) peer.matchIndex = message.matchIndex;
 }
 
+/** Nothing else can move the commit index of a leader. */
+export function bringsAcknowledgement(input: Input): boolean {
+  if (input.kind === 'message') return input.message.kind === 'appendEntriesResponse';
+  return input.kind === 'persisted';
+}
+
 /** The highest index that a majority holds, as acknowledged to this leader in valid sessions and reported by its disk. */
 export function acknowledgedIndex(voters: number, member: Member, view: RaftView): number {
   const held = [...member.witness.peers.values()].map(({ matchIndex }) => matchIndex);
@@ -178,7 +195,7 @@ export function acknowledgedIndex(voters: number, member: Member, view: RaftView
  * to the highest such entry, and by nothing else. Followers never commit beyond what was committed. */
 function checkCommitRule(voters: number, { member, input, before, after }: Step): void {
   if (after.role === 'leader' && before.role === 'leader') {
-    const reached = acknowledgedIndex(voters, member, after);
+    const reached = bringsAcknowledgement(input) ? acknowledgedIndex(voters, member, after) : 0;
     const own = reached > before.commitIndex && termOf(member.log, reached) === after.term;
     const expected = own ? reached : before.commitIndex;
     check(after.commitIndex === expected, 'commit rule', () => {

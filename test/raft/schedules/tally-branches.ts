@@ -8,7 +8,7 @@ import type {
   RequestVote,
 } from '../../../src/raft/index.ts';
 import { lastIndexOf, termOf } from './chain-log.ts';
-import { acknowledgedIndex, isSticky, type Step } from './step-checks.ts';
+import { acknowledgedIndex, bringsAcknowledgement, isSticky, type Step } from './step-checks.ts';
 import type { Cause, Member } from './member.ts';
 import { count, type Tally } from './tally.ts';
 
@@ -102,7 +102,7 @@ function tallyConversion(tally: Tally, { before }: Step, message: Message): void
 export function tallyCommit(tally: Tally, voters: number, step: Step): void {
   const { member, input, before, after } = step;
   if (before.role !== 'leader' || after.role !== 'leader') return;
-  if (input.kind !== 'message' && input.kind !== 'persisted') return;
+  if (!bringsAcknowledgement(input)) return;
   if (after.commitIndex > before.commitIndex) {
     count(tally, 'Leaders: a majority holds an entry of the current term, so it is committed');
     return;

@@ -70,7 +70,7 @@ export function pump(world: World, member: Member): void {
   while (member.raft) {
     if (member.raft.hasReady()) take(world, member);
     member.stepsSinceReady = 0;
-    if (!member.slowDisk && finishWrites(world, member)) continue;
+    if (member.diskPace !== 'stuck' && finishWrites(world, member)) continue;
     else if (!member.slowApply && member.toApply.length > 0) apply(world, member);
     else return;
   }
@@ -169,22 +169,23 @@ function send(world: World, member: Member, envelope: Envelope): void {
     const peer = peerWitness(member.witness, to);
     if (message.session > peer.endedSession) peer.session = message.session;
   }
-  put(world.network, packet);
+  put(world.network.packets, packet);
 }
 
 function indexOf(id: string): number {
   return Number(id.slice(1)) - 1;
 }
 
-/** Makes all writes durable, lets their messages go and reports them. False when there was nothing to do. */
+/** Makes all writes durable, lets their messages go and reports them, unless that waits to be told. False when there was
+ * nothing to do. */
 function finishWrites(world: World, member: Member): boolean {
-  const { disk } = member;
-  const busy =
-    disk.pending.length > 0 || disk.unreleased.length > 0 || disk.unreported !== undefined;
+  const { disk, diskPace } = member;
+  const told = diskPace === 'untold' ? 0 : disk.unreported.length;
+  if (disk.pending.length + disk.unreleased.length + told === 0) return false;
   while (disk.pending.length > 0) completeWrite(disk, member.id);
   while (disk.unreleased.length > 0) release(world, member);
-  report(world, member);
-  return busy;
+  if (diskPace === 'prompt') report(world, member, disk.unreported.length);
+  return true;
 }
 
 /** The messages of the oldest durable write go out. */
@@ -195,9 +196,9 @@ export function release(world: World, member: Member): void {
   }
 }
 
-/** The core learns of the newest durable batch, and so of all before it. */
-export function report(world: World, member: Member): void {
-  const batch = takeReport(member.disk, member.id);
+/** The core learns of the oldest `times` durable batches at once. */
+export function report(world: World, member: Member, times: number): void {
+  const batch = takeReport(member.disk, member.id, times);
   if (!batch || !member.raft) return;
   stepCore(world, member, { kind: 'persisted', sequence: batch.sequence, term: batch.term });
 }
