@@ -7,7 +7,8 @@ type NodeOnly =
   | 'rememberAnswersMs'
   | 'ringChanges'
   | 'maxWatches'
-  | 'maxPendingWrites';
+  | 'maxPendingWrites'
+  | 'maxPendingWriteBytes';
 
 /** What a door needs of the Limits. */
 export type ApiLimits = Pick<Limits, Exclude<LimitName, NodeOnly>>;

@@ -272,6 +272,13 @@ export const limitSpecs = {
     unit: 'count',
     why: 'writes of one node waiting for their outcome; one more gets RESOURCE_EXHAUSTED',
   },
+  maxPendingWriteBytes: {
+    default: 64 * MIB,
+    min: MIB,
+    max: 1024 * MIB,
+    unit: 'bytes',
+    why: 'instances in the writes of one node that wait for their outcome; more get RESOURCE_EXHAUSTED',
+  },
   maxInstances: {
     default: 1_000_000,
     min: 1,

@@ -21,6 +21,7 @@ import type {
 import { shutDown, shuttingDown } from './shutdown.ts';
 import { nodeStatus } from './status.ts';
 import type { WatchHub } from './watch-hub.ts';
+import { writeBytes } from './writes.ts';
 
 /** Starts a node on opened stores. Resolves once it listens to its peers; forming the cluster and replaying the log go on
  * behind that, and status().problems says what is awaited. */
@@ -31,6 +32,7 @@ export async function createNode(options: NodeOptions): Promise<RegistryNode> {
 }
 
 const RETRY_AFTER_MS = 100;
+const DEFAULT_PENDING_WRITE_BYTES = 64 << 20;
 
 class Node implements RegistryNode {
   readonly #life: NodeLife;
@@ -51,6 +53,14 @@ class Node implements RegistryNode {
   async write(body: CommandBody, options: WriteOptions): Promise<ApplyResult> {
     this.#refuseWhenStopping();
     const { writes, options: node } = this.#life.parts;
+    const { maxPendingWriteBytes = DEFAULT_PENDING_WRITE_BYTES } = node.limits;
+    if (writes.callerBytes + writeBytes(body) > maxPendingWriteBytes) {
+      throw new RegistryError(
+        'resourceExhausted',
+        `bytes of writes waiting on this node, limit ${maxPendingWriteBytes}`,
+        { retryAfterMs: RETRY_AFTER_MS },
+      );
+    }
     if (writes.callers >= node.limits.maxPendingWrites) {
       throw new RegistryError(
         'resourceExhausted',

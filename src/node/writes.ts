@@ -71,10 +71,16 @@ export class Writes {
   readonly #waiting = new Set<Pending>();
   #nextId: number;
   #callers = 0;
+  #callerBytes = 0;
 
   constructor(host: WritesHost) {
     this.#host = host;
     this.#nextId = host.firstId;
+  }
+
+  /** What the instances in the writes of this node's callers take. */
+  get callerBytes(): number {
+    return this.#callerBytes;
   }
 
   /** Waiting for an outcome: of this node's callers, and of its peers'. */
@@ -101,7 +107,7 @@ export class Writes {
     };
     this.#pending.set(write.id, write);
     this.#waiting.add(write);
-    if (write.call.origin === 'caller') this.#callers++;
+    this.#count(write, 1);
     this.#host.wake();
     return () => this.#giveUp(write, 'noQuorum', 'the caller went away');
   }
@@ -176,8 +182,14 @@ export class Writes {
   #settle(write: Pending, outcome: WriteOutcome): void {
     if (!this.#pending.delete(write.id)) return;
     this.#waiting.delete(write);
-    if (write.call.origin === 'caller') this.#callers--;
+    this.#count(write, -1);
     write.call.done(outcome);
+  }
+
+  #count({ call }: Pending, by: 1 | -1): void {
+    if (call.origin !== 'caller') return;
+    this.#callers += by;
+    this.#callerBytes += by * writeBytes(call.body);
   }
 
   #fail(write: Pending, code: ErrorCode, message: string): void {
@@ -303,6 +315,11 @@ const UNKNOWN =
 const CHANGED = 'the leader changed on the way; nothing was written, try again';
 const OVERLOADED = 'the leader has too many bytes of entries that are not committed yet, try later';
 const STOPPED = 'this node is stopping; nothing was written, try another node';
+
+/** What a waiting write holds in memory, but for a few hundred bytes. */
+export function writeBytes(body: CommandBody): number {
+  return registered(body).reduce((sum, item) => sum + item.body.length, 0);
+}
 
 /** The registrations that a command states, each of them a sign of life. */
 export function registered(body: CommandBody): readonly RegisterItem[] {

@@ -114,6 +114,23 @@ describe('a write', () => {
     expect(codes).toEqual([...Array(5).fill('applied'), 'resourceExhausted']);
   });
 
+  test('so are more bytes than its limit, and they are free again afterwards (G17)', async () => {
+    const one = registration('i-0');
+    const bytes = one.kind === 'register' ? one.item.body.length : 0;
+    const cluster = await MemoryCluster.elected({ limits: { maxPendingWriteBytes: 3 * bytes } });
+    const leader = cluster.leader() ?? '';
+    const burst = (from: number) =>
+      Promise.all(
+        Array.from({ length: 4 }, (_, at) =>
+          cluster.outcome(cluster.write(leader, registration(`i-${from + at}`))),
+        ),
+      );
+    for (const from of [0, 4]) {
+      const codes = (await burst(from)).map(errorCode);
+      expect(codes).toEqual([...Array(3).fill('applied'), 'resourceExhausted']);
+    }
+  });
+
   test('without a quorum fails with noQuorum within 2 s or its own deadline, and never appears', async () => {
     const cluster = await MemoryCluster.elected();
     const [n1 = '', ...others] = cluster.ids;
