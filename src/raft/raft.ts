@@ -128,7 +128,8 @@ function clockGap(state: RaftState, ticks: number): void {
     doubtContact(state, role);
     return;
   }
-  role.timer.elapsedTicks = 0;
+  // A short one is merely not counted: on a starved host, where they never cease, the wait has to end all the same.
+  if (ticks >= state.config.electionTicks) role.timer.elapsedTicks = 0;
   if (role.kind === 'follower') role.silentTicks += ticks;
 }
 

@@ -213,6 +213,18 @@ describe('a clock gap', () => {
     node.tick(10);
     expect(answerTo(node, n2, preVote(2, [0, 0]))).toMatchObject({ voteGranted: true });
   });
+
+  test('short ones without end do not put off an election without end', () => {
+    const node = startNode();
+    let lived = 0;
+    while (node.raft.view().role === 'follower' && lived < 100) {
+      node.step({ kind: 'clockGap', ticks: 6 });
+      node.tick(1);
+      lived += 1;
+    }
+    expect(lived).toBeGreaterThanOrEqual(30);
+    expect(lived).toBeLessThan(60);
+  });
 });
 
 const waitOf = (seed: number): number => ticksUntilAsking(startNode({ config: { seed } }));

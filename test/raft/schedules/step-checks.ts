@@ -114,7 +114,7 @@ function witnessTime({ member, input, before, after }: Step): void {
   } else if (input.kind === 'clockGap') {
     witness.silentTicks += input.ticks;
     if (after.role === 'leader') witness.doubtful = true;
-    else witness.patientTicks = 0;
+    else if (input.ticks >= ELECTION_TICKS) witness.patientTicks = 0;
   } else if (input.kind === 'peerDisconnected' && before.leader === input.peer) {
     witness.hurried = true;
   }
