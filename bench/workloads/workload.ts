@@ -14,7 +14,7 @@ export interface Round {
   readonly void: string | undefined;
 }
 
-export interface WorkloadOptions {
+interface WorkloadOptions {
   readonly seconds: number;
   readonly inFlight: number;
   /** Distinguishes ids of different rounds: they are never reused. */

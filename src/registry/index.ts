@@ -13,7 +13,6 @@ export {
   fingerprintOf,
 } from './command-codec.ts';
 export {
-  type DecodedInstance,
   decodeInstance,
   encodeBody,
   withLastHeartbeat,

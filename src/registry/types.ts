@@ -46,8 +46,6 @@ export interface InstanceRecord {
   readonly bodyLength: number;
 }
 
-export type RemoveReason = 'deregistered' | 'ttl_expired' | (string & {});
-
 /** One difference between two adjacent states. `before` and `after` let any selector be projected on state, not on events. */
 export interface Change {
   readonly before: InstanceRecord | undefined;

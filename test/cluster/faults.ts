@@ -7,7 +7,7 @@ import { registryClient, unary } from '../support/grpc-client.ts';
 import { pollUntil } from '../support/poll.ts';
 
 /** The writers of a round, as a fault sees them. */
-export interface WriteLoad {
+interface WriteLoad {
   /** Starts as many writers again. Those that were there before a fault may all be waiting to learn what became of a write. */
   readonly more: () => void;
   /** Writes refused with certainty since the fault began. */

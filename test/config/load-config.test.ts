@@ -188,7 +188,10 @@ const refused: readonly (readonly [given: Given, problem: string])[] = [
     { flags: { ...n1, 'dns-zone': 'example' } },
     '--dns-zone: the DNS door is not in this version (got "example")',
   ],
-  [{ flags: { ...n1, join: 'a:7400' } }, '--join: joining a running cluster is not in this version (got "a:7400")'],
+  [
+    { flags: { ...n1, join: 'a:7400' } },
+    '--join: joining a running cluster is not in this version (got "a:7400")',
+  ],
   [
     { flags: { ...n1, 'allow-remote-admin': true } },
     '--allow-remote-admin: changing the cluster over the network is not in this version (got true)',

@@ -22,7 +22,7 @@ export function sampleHello(self: string, target: string): Hello {
 
 const bytes = (...values: number[]): Uint8Array => new Uint8Array(values);
 
-export const sampleMessages: readonly Message[] = [
+const sampleMessages: readonly Message[] = [
   { kind: 'preVote', term: term(8), lastLogIndex: logIndex(41), lastLogTerm: term(7) },
   { kind: 'preVoteResponse', term: term(8), voteGranted: true },
   { kind: 'requestVote', term: term(8), lastLogIndex: logIndex(41), lastLogTerm: term(7) },
@@ -74,7 +74,7 @@ const item: RegisterItem = {
   body: bytes(10, 4, 20, 5),
 };
 
-export const sampleBodies: readonly CommandBody[] = [
+const sampleBodies: readonly CommandBody[] = [
   { kind: 'register', item, ifGeneration: revision(0) },
   {
     kind: 'registerBatch',
