@@ -1,5 +1,9 @@
 // All checkers over one history.
+import { checkAnswers } from './answer-checker.ts';
 import type { History, Violation } from './history.ts';
+import { searchInstances } from './instance-search.ts';
+import { checkLeases } from './lease-checker.ts';
+import { checkReads } from './read-checker.ts';
 import { collectOrder, stateAt } from './revision-order.ts';
 import { checkWatch } from './watch-checker.ts';
 import { checkWrites } from './write-checker.ts';
@@ -8,6 +12,8 @@ export interface Verdict {
   readonly violations: readonly Violation[];
   /** How many revisions the readers witnessed one by one. */
   readonly witnessed: number;
+  /** Instances whose history was too entangled to be searched. */
+  readonly undecided: readonly string[];
 }
 
 /** G12 and G2 at the end: each node's final list is the state of the order at that list's revision. */
@@ -34,6 +40,7 @@ function checkFinals(
 export function checkHistory(history: History): Verdict {
   const { order, violations } = collectOrder(history.watches, history.order);
   const finalRevision = Math.max(0, ...history.finals.map(({ revision }) => revision));
+  const search = searchInstances(history);
   return {
     witnessed: order.size,
     violations: [
@@ -41,6 +48,11 @@ export function checkHistory(history: History): Verdict {
       ...history.watches.flatMap((watch) => checkWatch(watch, order, finalRevision)),
       ...checkWrites(history.writes, order),
       ...checkFinals(history, order),
+      ...checkReads(history, order),
+      ...checkAnswers(history, order),
+      ...checkLeases(history, order),
+      ...search.violations,
     ],
+    undecided: search.undecided,
   };
 }

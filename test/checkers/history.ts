@@ -27,7 +27,13 @@ export interface WriteRecord {
 
 /** The value of an instance is the mark of its registration and its lifecycle; undefined while it is not registered. */
 export type WriteEffect =
-  | { readonly kind: 'put'; readonly mark: string; readonly lifecycle: string }
+  | {
+      readonly kind: 'put';
+      readonly mark: string;
+      readonly lifecycle: string;
+      /** The registry may remove it by itself. */
+      readonly mayExpire: boolean;
+    }
   /** `existed`: of the answer. */
   | { readonly kind: 'remove'; readonly existed: boolean | undefined }
   | { readonly kind: 'lifecycle'; readonly lifecycle: string };
@@ -37,7 +43,8 @@ export interface ChangeRecord {
   readonly instanceId: string;
   /** The mark of the write that made it, '' where none can be told. */
   readonly mark: string;
-  /** Everything else a reader is told, as text: equal states have equal text. '' for a removal. */
+  /** Everything else a reader is told, as text that begins with the service's name and a blank: equal states have equal
+   * text. '' for a removal. */
   readonly content: string;
   /** Of a put, where the recorder knows them. */
   readonly generation?: number;
@@ -76,6 +83,8 @@ export interface ReadRecord {
   readonly invokedAtMs: number;
   readonly returnedAtMs: number;
   readonly minRevision: number;
+  /** Bounded reads: how old the answer may be. */
+  readonly maxStalenessMs?: number;
   readonly revision: number;
   /** undefined: every instance; else one service, or one instance. */
   readonly service?: string;

@@ -8,6 +8,8 @@ export type FaultAction =
       readonly kind: 'crash';
       readonly node: string;
       readonly power: boolean;
+      /** Not at once, but in the middle of its next write. */
+      readonly inWrite: boolean;
       readonly downMs: number;
     }
   | { readonly kind: 'crashAll'; readonly power: boolean; readonly downMs: number }
@@ -54,7 +56,7 @@ export function drawFault(random: Random, { faults, nodes }: Parameters): FaultA
     case 'power': {
       const power = kind === 'power';
       if (random.next() < 0.15) return { kind: 'crashAll', power, downMs: someMs(1000) };
-      return { kind: 'crash', node, power, downMs: someMs(3000) };
+      return { kind: 'crash', node, power, inWrite: random.next() < 0.5, downMs: someMs(3000) };
     }
     case 'stop':
       return { kind, node, downMs: someMs(1500) };

@@ -39,7 +39,12 @@ export class Faults {
     switch (fault.kind) {
       case 'crash':
         coverage.count(fault.power ? 'powerCuts' : 'crashes');
-        this.#down(machine, fault.power, fault.downMs);
+        if (!fault.inWrite) this.#down(machine, fault.power, fault.downMs);
+        else {
+          machine.disk.aim(() => {
+            if (!this.#world.healed()) this.#down(machine, fault.power, fault.downMs);
+          });
+        }
         return;
       case 'discardState':
         machine.discardState();

@@ -8,7 +8,7 @@ import type { Machine } from './machine.ts';
 import type { NamedGeneration } from './plan.ts';
 import { markOfBody } from './record-text.ts';
 import { anyMachine, type ClientWorld, type Session } from './session.ts';
-import { lastBody } from './writer.ts';
+import { lastBody, mayExpire } from './writer.ts';
 
 const BEAT_TIMEOUT_MS = 2500;
 /** More than three in the shortest TTL of a plan. */
@@ -92,7 +92,12 @@ export async function registerAgain(
     revision: registered?.revision ?? 0,
     // Whether it wrote cannot be told where its generation is the newest revision.
     changed: false,
-    effect: { kind: 'put', mark: markOfBody(body.item.body), lifecycle: 'serving' },
+    effect: {
+      kind: 'put',
+      mark: markOfBody(body.item.body),
+      lifecycle: 'serving',
+      mayExpire: mayExpire(body.item.ttlMs),
+    },
   });
   if (registered === undefined || generation === undefined) return;
   if (generation !== registered.revision) coverage.count('registersUnchanged');

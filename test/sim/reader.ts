@@ -60,7 +60,8 @@ export async function read(
         : 'staleReads',
   );
   session.saw(reply.value.revision);
-  note(world, session, { ...wanted, minRevision, invokedAtMs }, reply.value);
+  const maxStalenessMs = MAX_STALENESS_MS;
+  note(world, session, { ...wanted, minRevision, maxStalenessMs, invokedAtMs }, reply.value);
 }
 
 /** In the turn of the permit. */
@@ -75,7 +76,7 @@ function look(node: RegistryNode, { service, instanceId }: Wanted): Found {
   return { revision: registry.revision, records };
 }
 
-type Asked = Wanted & { readonly minRevision: number; readonly invokedAtMs: number };
+type Asked = Wanted & Pick<ReadRecord, 'minRevision' | 'maxStalenessMs' | 'invokedAtMs'>;
 
 function note(world: ClientWorld, session: Session, asked: Asked, found: Found): void {
   const record: ReadRecord = {

@@ -19,6 +19,8 @@ export class SimDisk {
   readonly files = new MemoryDisk();
   readonly #options: DiskOptions;
   readonly #inFlight = new Set<DiskCall>();
+  /** What is to happen in the middle of the next write. */
+  #aimed: (() => void) | undefined;
   /** Nothing completes before this moment. */
   stalledUntilMs = 0;
   /** How many of the next calls of each kind fail. */
@@ -41,6 +43,11 @@ export class SimDisk {
       this.#inFlight.delete(call);
       this.#failIfDue(call);
     };
+  }
+
+  /** Runs `strike` while the next write is on its way to the medium. */
+  aim(strike: () => void): void {
+    this.#aimed = strike;
   }
 
   /** The process dies. What it was writing reaches the medium whole, in part or not at all, sector by sector and in any
@@ -70,6 +77,10 @@ export class SimDisk {
     const reads = call.action === 'read' || call.action === 'open';
     const durationMs = reads ? READ_MS : writeMs * (1 + 3 * random.next() ** 3);
     const endMs = Math.max(timeline.nowMs + durationMs, this.stalledUntilMs);
+    if (call.action === 'write' && this.#aimed !== undefined) {
+      timeline.after(durationMs * random.next(), undefined, 'strike', this.#aimed);
+      this.#aimed = undefined;
+    }
     await timeline.sleep(endMs - timeline.nowMs, process, `disk ${process.name} ${call.action}`);
     // A stall that began meanwhile holds up this call as well.
     if (this.stalledUntilMs > timeline.nowMs) {

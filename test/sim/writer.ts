@@ -25,6 +25,9 @@ interface Attempts {
   readonly answers: readonly string[];
 }
 
+/** Longer leases outlive a run. */
+export const mayExpire = (ttlMs: number): boolean => ttlMs > 0 && ttlMs < 60_000;
+
 /** The last registration of each instance that was acknowledged: what is registered again, unchanged. */
 const bodies = new WeakMap<ClientWorld, Map<string, CommandBody>>();
 
@@ -119,7 +122,7 @@ function changed(result: ApplyResult | undefined, position: number): boolean {
 function effectOf(action: WriteAction, mark: string, result: ApplyResult | undefined): WriteEffect {
   switch (action.kind) {
     case 'register':
-      return { kind: 'put', mark, lifecycle: 'serving' };
+      return { kind: 'put', mark, lifecycle: 'serving', mayExpire: mayExpire(action.ttlMs) };
     case 'deregister':
       return {
         kind: 'remove',
