@@ -58,6 +58,8 @@ class Hub implements WatchHub, WatchPublisher {
   readonly #readers = new Set<WatchReader>();
   /** Readers whose token is newer than this node. */
   readonly #waiting = new Set<WatchReader>();
+  /** The last answer of changesAbove, while nothing has changed since. */
+  #above: { revision: Revision; groups: readonly ChangeGroup[] | undefined } | undefined;
   /** Readers that have something to send. */
   #ready = new Set<WatchReader>();
   #turnDeferred = false;
@@ -107,10 +109,14 @@ class Hub implements WatchHub, WatchPublisher {
   }
 
   changesAbove(revision: Revision): readonly ChangeGroup[] | undefined {
-    return this.#ring.above(revision);
+    if (this.#above?.revision !== revision) {
+      this.#above = { revision, groups: this.#ring.above(revision) };
+    }
+    return this.#above.groups;
   }
 
   publish(group: ChangeGroup): void {
+    this.#above = undefined;
     this.#ring.push(group);
     this.#messages.begin(group);
     for (const audience of this.#audiences.near(group)) {

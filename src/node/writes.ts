@@ -46,7 +46,8 @@ interface Pending {
   readonly id: number;
   /** While it certainly is in no log: when to give up. */
   readonly giveUpMs: number;
-  /** Once it may be in one: when to stop waiting. */
+  /** Once it may be in one: when to stop waiting, under a leader that lives and as things are. */
+  readonly fullMs: number;
   lastMs: number;
   retryAtMs: number;
   stage: 'waiting' | 'checking' | 'proposed' | 'forwarded';
@@ -94,11 +95,13 @@ export class Writes {
   /** Returns what makes the node forget the caller (never a write that may be in a log). */
   submit(call: WriteCall): () => void {
     const now = this.#host.clock.now();
+    const fullMs = Math.min(call.deadlineMs, now + APPENDED_MS);
     const write: Pending = {
       call,
       id: this.#nextId++,
       giveUpMs: Math.min(call.deadlineMs, now + NOT_APPENDED_MS),
-      lastMs: Math.min(call.deadlineMs, now + APPENDED_MS),
+      fullMs,
+      lastMs: fullMs,
       retryAtMs: 0,
       stage: 'waiting',
       forwardedTo: undefined,
@@ -129,10 +132,13 @@ export class Writes {
     }
   }
 
-  /** Another node leads, or none: what the former one was sent is uncertain. */
+  /** Another node leads, or none: what the former one was sent is uncertain. One that was only not heard for a moment goes
+   * on with what it has, so its callers' patience is restored. */
   leaderChanged(leader: NodeId | undefined): void {
     for (const write of this.#pending.values()) {
-      if (write.stage === 'forwarded' && write.forwardedTo !== leader) this.#orphan(write);
+      if (write.stage !== 'forwarded') continue;
+      if (write.forwardedTo === leader) write.lastMs = write.fullMs;
+      else this.#orphan(write);
     }
   }
 

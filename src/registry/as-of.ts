@@ -26,8 +26,18 @@ interface PastServiceDraft extends PastService {
 }
 type Services = Map<string, Map<string, PastServiceDraft>>;
 
-/** `groups`: those above the wanted revision, oldest first, up to the present. */
+/** Computed pasts, by the very list they were computed from: a page asks several questions about one, and so do pages of
+ * the same revision while nothing changes. */
+const known = new WeakMap<readonly ChangeGroup[], Past>();
+
+/** `groups`: those above the wanted revision, oldest first, up to the present. The list must not change afterwards. */
 export function pastOf(groups: readonly ChangeGroup[]): Past {
+  const past = known.get(groups) ?? computePast(groups);
+  known.set(groups, past);
+  return past;
+}
+
+function computePast(groups: readonly ChangeGroup[]): Past {
   const services: Services = new Map();
   const latest = new Map<string, InstanceRecord | undefined>();
   for (const { changes } of groups) {
