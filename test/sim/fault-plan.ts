@@ -56,7 +56,7 @@ export function drawFault(random: Random, { faults, nodes }: Parameters): FaultA
     case 'power': {
       const power = kind === 'power';
       if (random.next() < 0.15) return { kind: 'crashAll', power, downMs: someMs(1000) };
-      return { kind: 'crash', node, power, inWrite: random.next() < 0.5, downMs: someMs(3000) };
+      return { kind: 'crash', node, power, inWrite: random.next() < 0.6, downMs: someMs(3000) };
     }
     case 'stop':
       return { kind, node, downMs: someMs(1500) };

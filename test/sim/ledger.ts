@@ -93,7 +93,6 @@ export class RaftLedger {
 
   /** What a node says of itself after an event. */
   look(node: string, status: NodeStatus): void {
-    if (status.role === 'leader') this.#leads(node, status.term);
     this.#commits(node, status);
     const index = status.stateHashIndex;
     if (this.#applied.get(node) === index) return;
@@ -157,7 +156,8 @@ export class RaftLedger {
     log.votedFor = hardState.votedFor;
   }
 
-  #leads(node: string, term: number): void {
+  /** A node begins to lead. */
+  leads(node: string, term: number): void {
     const known = this.#leaders.get(term);
     if (known === node) return;
     if (known !== undefined) {

@@ -13,13 +13,26 @@ const counted: Readonly<Record<string, Counter>> = {
 export interface NodeLogHost {
   readonly timeline: Timeline;
   readonly coverage: Coverage;
+  /** A node says that it leads. */
+  readonly leads: (node: string, term: number) => void;
   /** Told each line, where somebody reads them. */
   readonly tell: ((node: string, line: string) => void) | undefined;
 }
 
-export function createNodeLog({ timeline, coverage, tell }: NodeLogHost, node: string): Logger {
+interface Line {
+  readonly event?: string;
+  readonly msg?: string;
+  readonly role?: string;
+  readonly term?: number;
+}
+
+export function createNodeLog(
+  { timeline, coverage, leads, tell }: NodeLogHost,
+  node: string,
+): Logger {
   const write = (line: string): void => {
-    const { event, msg } = JSON.parse(line) as { event?: string; msg?: string };
+    const { event, msg, role, term } = JSON.parse(line) as Line;
+    if (event === 'roleChanged' && role === 'leader') leads(node, term ?? 0);
     const counter = counted[event ?? ''];
     if (counter !== undefined) coverage.count(counter);
     if (msg?.includes('was torn') === true) coverage.count('tornTailsCut');

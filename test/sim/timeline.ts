@@ -38,7 +38,7 @@ export class Timeline {
   /** Told each event that runs; for readable traces. */
   observe: ((atMs: number, what: string) => void) | undefined;
   /** Called after each event, at rest. */
-  settled: (process: Process | undefined) => void = () => undefined;
+  settled: (process: Process | undefined, what: string) => void = () => undefined;
 
   get nowMs(): number {
     return this.#nowMs;
@@ -106,7 +106,7 @@ export class Timeline {
       this.#begin(next);
       next.run();
       await atRest();
-      this.settled(next.process);
+      this.settled(next.process, next.what);
       if (this.#events % EVENTS_PER_HOST_TURN === 0) await hostTurn();
     }
   }

@@ -22,6 +22,8 @@ export interface WorldOptions {
   readonly tell?: (atMs: number, who: string, what: string) => void;
 }
 
+const TURNS_UNSEEN = 3;
+
 export class World {
   readonly plan: Plan;
   readonly timeline = new Timeline();
@@ -38,6 +40,8 @@ export class World {
   /** Since when the present leader leads. */
   leaderSinceMs = 0;
   #leader = '';
+  /** When each node was looked at: its revision then, and turns since. */
+  readonly #looked = new Map<string, { readonly revision: number; turns: number }>();
   #busyClients = 0;
   readonly #faults: Faults;
   readonly #clients: ClientWorld;
@@ -58,6 +62,7 @@ export class World {
     const logHost = {
       timeline,
       coverage,
+      leads: (node: string, term: number): void => this.#leads(node, term),
       tell: tell && ((node: string, line: string): void => tell(timeline.nowMs, node, line)),
     };
     const { network, ledger } = this;
@@ -84,7 +89,10 @@ export class World {
       machine: (name) => this.#named(name),
       healed: () => this.healed,
     });
-    timeline.settled = (process) => this.#settled(process);
+    timeline.settled = (process, what) => {
+      // What a node decides, it decides in its turns.
+      if (process !== undefined && what.startsWith('turn')) this.#settled(process);
+    };
   }
 
   /** Runs the plan's actions to their end. */
@@ -197,17 +205,26 @@ export class World {
     );
   }
 
-  #settled(process: Process | undefined): void {
-    if (process === undefined) return;
+  #settled(process: Process): void {
     const machine = this.machines.find((one) => one.process === process);
-    const status = machine?.node?.status();
-    if (machine === undefined || status === undefined) return;
-    this.ledger.look(machine.id, status);
-    if (status.role === 'leader' && this.#leader !== machine.id) {
-      this.#leader = machine.id;
-      this.leaderSinceMs = this.timeline.nowMs;
+    const node = machine?.node;
+    if (machine === undefined || node === undefined) return;
+    // Looking costs as much as a turn, and nothing seen here is ever taken back: most turns that applied nothing pass.
+    const { revision } = node.registry;
+    const looked = this.#looked.get(machine.id);
+    if (looked?.revision === revision && looked.turns < TURNS_UNSEEN) {
+      looked.turns++;
+      return;
     }
-    while (this.appliedAtMs.length < status.revision) this.appliedAtMs.push(this.timeline.nowMs);
+    this.#looked.set(machine.id, { revision, turns: 0 });
+    this.ledger.look(machine.id, node.status());
+    while (this.appliedAtMs.length < revision) this.appliedAtMs.push(this.timeline.nowMs);
+  }
+
+  #leads(node: string, term: number): void {
+    this.ledger.leads(node, term);
+    this.#leader = node;
+    this.leaderSinceMs = this.timeline.nowMs;
   }
 
   #session(name: string): Session {
