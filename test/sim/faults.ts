@@ -12,6 +12,8 @@ export interface FaultWorld {
   readonly coverage: Coverage;
   /** The machine of that name, or the one that leads now. */
   readonly machine: (name: string) => Machine | undefined;
+  /** When the faults end. */
+  readonly untilMs: number;
   /** True once the world is healed: what would end a fault is of the past. */
   readonly healed: () => boolean;
 }
@@ -58,7 +60,8 @@ export class Faults {
         return;
       case 'pause':
         coverage.count('pauses');
-        machine.pause(timeline.nowMs + fault.forMs);
+        // Healing finds nobody asleep: what a stopped process missed is in line for the moment it goes on.
+        machine.pause(Math.min(timeline.nowMs + fault.forMs, this.#world.untilMs));
         return;
       case 'wallJump':
         machine.clock.wallOffsetMs += fault.byMs;

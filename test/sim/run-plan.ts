@@ -15,6 +15,8 @@ export interface RunReport {
   readonly events: number;
   readonly simulatedMs: number;
   readonly revisions: number;
+  /** Instances whose history was too entangled for the search. */
+  readonly undecided: number;
   readonly coverage: Coverage;
 }
 
@@ -29,6 +31,7 @@ const LOOK_MS = 20;
 export async function runPlan(plan: Plan, options: WorldOptions = {}): Promise<RunReport> {
   const world = new World(plan, options);
   const { timeline } = world;
+  let undecided = 0;
   await world.runChaos();
   if (world.violations.length === 0) {
     world.heal();
@@ -39,7 +42,9 @@ export async function runPlan(plan: Plan, options: WorldOptions = {}): Promise<R
     await converge(world, 'at the end');
     const toMs = timeline.nowMs;
     const stable = world.leaderSinceMs > stableFromMs ? undefined : { fromMs: stableFromMs, toMs };
-    world.violations.push(...checkHistory(historyOf(world, stable)).violations);
+    const verdict = checkHistory(historyOf(world, stable));
+    world.violations.push(...verdict.violations);
+    undecided = verdict.undecided.length;
   }
   collectCounts(world);
   return {
@@ -49,6 +54,7 @@ export async function runPlan(plan: Plan, options: WorldOptions = {}): Promise<R
     events: timeline.events,
     simulatedMs: timeline.nowMs,
     revisions: world.revision,
+    undecided,
     coverage: world.coverage,
   };
 }

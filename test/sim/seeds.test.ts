@@ -4,7 +4,7 @@ import { drawPlan } from './plan.ts';
 import { runPlan } from './run-plan.ts';
 
 const CHAOS_MS = 7000;
-const SEEDS = 10;
+const SEEDS = 40;
 
 describe('the whole system on simulated time', () => {
   test.for(Array.from({ length: SEEDS }, (_, position) => position + 1))(

@@ -87,6 +87,7 @@ export class World {
       coverage,
       machines: new Map(this.machines.map((machine) => [machine.id, machine])),
       machine: (name) => this.#named(name),
+      untilMs: parameters.chaosMs,
       healed: () => this.healed,
     });
     timeline.settled = (process, what) => {
@@ -110,8 +111,6 @@ export class World {
     this.network.healAll();
     for (const machine of this.machines) {
       machine.healDisk();
-      const { process } = machine;
-      if (process !== undefined) process.pausedUntilMs = 0;
       machine.start();
     }
     for (const watcher of this.watchers) watcher.hurry();
