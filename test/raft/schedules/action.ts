@@ -33,7 +33,8 @@ export type Action =
   /** Cuts this member off, and a friend with it (perhaps itself). */
   | { readonly kind: 'isolate'; readonly member: number; readonly friend: number }
   | { readonly kind: 'heal' }
-  | { readonly kind: 'crash'; readonly member: number }
+  /** `late`: what is on its way to the member is held back, so that its next life may get it. */
+  | { readonly kind: 'crash'; readonly member: number; readonly late: boolean }
   | { readonly kind: 'restart'; readonly member: number }
   /** How disk and state machine work from now on; a slow state machine applies only when told to. */
   | {
@@ -69,7 +70,7 @@ export type Action =
 export type DiskPace = 'prompt' | 'untold' | 'stuck';
 
 /** Limits small enough that every window, cache and queue fills up. */
-export interface Limits {
+interface Limits {
   readonly maxAppendBytes: number;
   readonly maxInflightMessages: number;
   readonly maxInflightBytes: number;
@@ -88,7 +89,7 @@ export interface Schedule {
 }
 
 export const LEADER = 5;
-export const CANDIDATE = 6;
+const CANDIDATE = 6;
 
 const member = nat(CANDIDATE);
 const packet = nat(299);
@@ -115,7 +116,7 @@ const action: Arbitrary<Action> = oneof(
   { weight: 7, arbitrary: record({ kind: just('flush'), backwards: boolean() }) },
   { weight: 12, arbitrary: record({ kind: just('duplicate'), packet, late: boolean() }) },
   { weight: 5, arbitrary: record({ kind: just('delay'), packet }) },
-  { weight: 5, arbitrary: record({ kind: just('deliverLate'), packet }) },
+  { weight: 9, arbitrary: record({ kind: just('deliverLate'), packet }) },
   { weight: 3, arbitrary: record({ kind: just('lose'), packet }) },
   { weight: 2, arbitrary: record({ kind: just('loseTo'), member }) },
   {
@@ -128,7 +129,7 @@ const action: Arbitrary<Action> = oneof(
   },
   { weight: 7, arbitrary: record({ kind: just('isolate'), member, friend: member }) },
   { weight: 4, arbitrary: record({ kind: just('heal') }) },
-  { weight: 2, arbitrary: record({ kind: just('crash'), member }) },
+  { weight: 2, arbitrary: record({ kind: just('crash'), member, late: boolean() }) },
   { weight: 5, arbitrary: record({ kind: just('restart'), member }) },
   {
     weight: 7,
@@ -163,7 +164,7 @@ const action: Arbitrary<Action> = oneof(
     weight: 7,
     arbitrary: record({ kind: just('proposeToLeaders'), count, size: nat(60) }),
   },
-  { weight: 6, arbitrary: record({ kind: just('read'), member }) },
+  { weight: 9, arbitrary: record({ kind: just('read'), member }) },
   {
     weight: 3,
     arbitrary: record({

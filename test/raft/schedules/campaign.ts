@@ -27,7 +27,7 @@ export interface Campaign {
   readonly failure: CampaignFailure | undefined;
 }
 
-export interface CampaignFailure {
+interface CampaignFailure {
   /** The check or assertion that failed; `error` for anything else, which is a defect of the harness or a crash. */
   readonly check: string;
   readonly message: string;

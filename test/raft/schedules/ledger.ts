@@ -5,7 +5,7 @@ import type { LogEntry } from '../../../src/raft/index.ts';
 import { BOOTSTRAP, EMPTY_CHAIN, NOOP, tokenOf } from './chain-log.ts';
 import { check } from './check.ts';
 
-export interface ProposalRecord {
+interface ProposalRecord {
   readonly member: number;
   readonly life: number;
   answer: 'none' | 'appended' | 'rejected';
@@ -15,7 +15,7 @@ export interface ProposalRecord {
   committed: boolean;
 }
 
-export interface ReadRecord {
+interface ReadRecord {
   readonly member: number;
   readonly life: number;
   /** Step of the schedule in which it was asked. */

@@ -13,7 +13,7 @@ import type { DiskPace, Schedule } from './action.ts';
 import { type ChainLog, createChainLog, lastIndexOf, runsOf } from './chain-log.ts';
 import { createDisk, type Disk, readLog } from './disk.ts';
 
-export const HEARTBEAT_TICKS = 2;
+const HEARTBEAT_TICKS = 2;
 export const ELECTION_TICKS = 6;
 
 /** What inputs and outputs tell about a leader's view of its peers, worked out a second time and naively. */

@@ -31,7 +31,7 @@ export function put(packets: Packet[], packet: Packet): void {
   if (packets.length > MAX_PACKETS) packets.shift();
 }
 
-export function isCut(network: Network, from: number, to: number): boolean {
+function isCut(network: Network, from: number, to: number): boolean {
   const left = (network.sides >> from) & 1;
   const right = (network.sides >> to) & 1;
   return left !== right && (!network.oneWay || left === 0);
@@ -54,4 +54,14 @@ export function takeDeliverable(network: Network, to?: number): readonly Packet[
   }
   network.packets.length = kept;
   return taken;
+}
+
+/** Holds back everything on its way to one member, also what waits behind a cut. */
+export function holdBackTo(network: Network, to: number): void {
+  let kept = 0;
+  for (const packet of network.packets) {
+    if (packet.to === to) put(network.late, packet);
+    else network.packets[kept++] = packet;
+  }
+  network.packets.length = kept;
 }

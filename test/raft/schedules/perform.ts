@@ -5,7 +5,7 @@ import { type Action, LEADER } from './action.ts';
 import { lastIndexOf, payloadOf } from './chain-log.ts';
 import { completeWrite, crashDisk } from './disk.ts';
 import { type Member, startMember, viewOf } from './member.ts';
-import { put, takeAt, takeDeliverable } from './network.ts';
+import { holdBackTo, put, takeAt, takeDeliverable } from './network.ts';
 import { count } from './tally.ts';
 import { apply, deliver, pump, release, report, step, type World } from './world.ts';
 
@@ -100,6 +100,7 @@ function performAt(world: World, member: Member, action: MemberAction): void {
       takeDeliverable(world.network, member.at);
       return undefined;
     case 'crash':
+      if (action.late) holdBackTo(world.network, member.at);
       return crash(world, member);
     case 'restart':
       return restart(world, member);

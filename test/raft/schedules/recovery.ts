@@ -7,7 +7,7 @@ import { answerFetch, calm, propose, read, restart } from './perform.ts';
 import { pump, type World } from './world.ts';
 
 /** Twenty election timeouts. Votes may be split several times, but not so often. */
-export const RECOVERY_TICKS = 120;
+const RECOVERY_TICKS = 120;
 
 /** Heals and drives the cluster until it has recovered. Returns how many ticks that took. */
 export function recover(world: World): number {

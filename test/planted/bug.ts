@@ -1,0 +1,26 @@
+// A planted bug: small changes to a copy of src, and what must notice them.
+
+/** Replaces the one place where `find` stands in `file` (under src). None, or several, is an error. */
+export interface Patch {
+  readonly file: string;
+  readonly find: string;
+  readonly replace: string;
+}
+
+export type Hunter =
+  /** Random schedules against the core. */
+  | { readonly kind: 'schedules' }
+  /** These test files (under test). */
+  | { readonly kind: 'tests'; readonly files: readonly string[] };
+
+export interface PlantedBug {
+  readonly name: string;
+  readonly patches: readonly Patch[];
+  readonly hunter: Hunter;
+}
+
+export const schedules: Hunter = { kind: 'schedules' };
+
+export function tests(...files: string[]): Hunter {
+  return { kind: 'tests', files };
+}
