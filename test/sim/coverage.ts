@@ -1,6 +1,6 @@
 // What a run met. A campaign in which something stays at zero has tested nothing of it, and is void.
 
-export const counters = [
+const counters = [
   'elections',
   'truncations',
   'stepDowns',

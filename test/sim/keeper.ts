@@ -14,7 +14,7 @@ const BEAT_TIMEOUT_MS = 2500;
 /** More than three in the shortest TTL of a plan. */
 const KEEP_EVERY_MS = 150;
 
-export async function beat(
+async function beat(
   world: ClientWorld,
   machine: Machine,
   instanceId: string,

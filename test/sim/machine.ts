@@ -170,6 +170,7 @@ export class Machine {
     const transport = new SimTransport({
       network,
       self: this.id,
+      address: peerAddress(this.id),
       process,
       clock,
       heartbeatMs: 50,

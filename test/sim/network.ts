@@ -95,26 +95,27 @@ export class SimNetwork {
   }
 
   join(transport: SimTransport): void {
-    this.#listening.set(transport.self, transport);
-    this.#dark.delete(transport.self);
+    this.#listening.set(transport.address, transport);
+    this.#dark.delete(transport.address);
     // Its kernel knows nothing of the streams to its former life, and says so.
     for (const other of this.#listening.values()) other.listenerChanged(transport);
   }
 
   /** The process behind it has ended. `dark`: with its machine, so that no kernel tells the others. */
   leave(transport: SimTransport, dark: boolean): void {
-    if (this.#listening.get(transport.self) === transport) {
-      this.#listening.delete(transport.self);
-      if (dark) this.#dark.add(transport.self);
+    if (this.#listening.get(transport.address) === transport) {
+      this.#listening.delete(transport.address);
+      if (dark) this.#dark.add(transport.address);
     }
     for (const other of this.#listening.values()) other.listenerLost(transport, dark);
   }
 
-  at(nodeId: string): SimTransport | undefined {
-    return this.#listening.get(nodeId);
+  /** Who listens at an address. */
+  at(address: string): SimTransport | undefined {
+    return this.#listening.get(address);
   }
 
-  isDark(nodeId: string): boolean {
-    return this.#dark.has(nodeId);
+  isDark(address: string): boolean {
+    return this.#dark.has(address);
   }
 }

@@ -5,7 +5,7 @@ import type { NodeLimits, RaftLimits } from '../../src/node/registry-node.ts';
 import type { NetworkParameters } from './network.ts';
 
 /** One switch for each kind of fault. */
-export const faultKinds = [
+const faultKinds = [
   'crash',
   'power',
   'stop',

@@ -34,7 +34,7 @@ export type WriteAction =
       readonly lifecycle: Lifecycle;
     } & WriteStyle);
 
-export type ClientAction =
+type ClientAction =
   | WriteAction
   /** Registers once more what was acknowledged last. */
   | { readonly kind: 'registerAgain'; readonly id: string }

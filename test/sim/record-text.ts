@@ -6,7 +6,7 @@ import type { ChangeRecord } from '../checkers/history.ts';
 const marks = new WeakMap<InstanceRecord, string>();
 
 /** The mark that the registration carries in its metadata. */
-export function markOf(record: InstanceRecord): string {
+function markOf(record: InstanceRecord): string {
   let mark = marks.get(record);
   if (mark === undefined) {
     mark = markOfBody(record.encoded);

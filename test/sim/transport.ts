@@ -1,7 +1,7 @@
 // A PeerTransport on the simulated network: dials, shakes hands with the real hello, notices ends, redials with the delays
 // of the real one, and tells its handlers what the port promises.
 import type { NodeId } from '../../src/lib/ids.ts';
-import type { PeerFrame } from '../../src/node/peer-protocol.ts';
+import type { Hello, PeerFrame, Refusal } from '../../src/node/peer-protocol.ts';
 import type { Clock, PeerTransport, TransportHandlers } from '../../src/node/ports.ts';
 import { decodeMessage, encodeHello, encodeRefusal } from '../../src/transport/wire.ts';
 import type { SimNetwork } from './network.ts';
@@ -11,12 +11,14 @@ import type { Process } from './timeline.ts';
 export interface SimTransportOptions {
   readonly network: SimNetwork;
   readonly self: NodeId;
+  readonly address: string;
   readonly process: Process;
   readonly clock: Clock;
   readonly heartbeatMs: number;
 }
 
 interface Link {
+  readonly address: string;
   stream: SimStream | undefined;
   failures: number;
   /** Counts dials: the answer to one that was given up is passed over. */
@@ -46,7 +48,7 @@ export class SimTransport implements PeerTransport {
   }
 
   get address(): string {
-    return `sim:${this.self}`;
+    return this.#options.address;
   }
 
   start(handlers: TransportHandlers): Promise<void> {
@@ -56,9 +58,14 @@ export class SimTransport implements PeerTransport {
   }
 
   connect(peers: readonly { readonly nodeId: NodeId; readonly address: string }[]): void {
-    for (const { nodeId } of peers) {
+    const wanted = new Map(peers.map(({ nodeId, address }) => [nodeId, address]));
+    for (const [peer, link] of this.#links) {
+      if (wanted.get(peer) !== link.address) this.#forget(peer, link);
+    }
+    for (const [nodeId, address] of wanted) {
       if (nodeId === this.self || this.#links.has(nodeId)) continue;
       const link: Link = {
+        address,
         stream: undefined,
         failures: 0,
         attempt: 0,
@@ -120,8 +127,9 @@ export class SimTransport implements PeerTransport {
 
   /** A listener is gone. From a dark machine comes no word: only an unanswered ping ends the stream. */
   listenerLost(listener: SimTransport, dark: boolean): void {
-    const stream = this.#links.get(listener.self)?.stream;
-    if (stream?.to !== listener || !stream.open) return;
+    const link = [...this.#links.values()].find(({ stream }) => stream?.to === listener);
+    const stream = link?.stream;
+    if (stream?.open !== true) return;
     const { network } = this.#options;
     if (!dark) stream.lose();
     else {
@@ -149,6 +157,14 @@ export class SimTransport implements PeerTransport {
     // It lives: if the next dial only waits for its turn, it is made now.
     if (link?.cancelRedial !== undefined) this.#dial(nodeId, link);
     return encodeHello({ ...handlers.hello(), target: nodeId });
+  }
+
+  #forget(peer: NodeId, link: Link): void {
+    link.attempt++;
+    link.cancelRedial?.();
+    link.cancelDial();
+    link.stream?.lose();
+    this.#links.delete(peer);
   }
 
   #dial(peer: NodeId, link: Link): void {
@@ -182,11 +198,11 @@ export class SimTransport implements PeerTransport {
     };
     const hello = encodeHello({ ...handlers.hello(), target: peer });
     const { timeline } = network;
-    if (!network.whole(this.self, peer) || network.isDark(peer)) return;
+    if (!network.whole(this.self, peer) || network.isDark(link.address)) return;
     timeline.after(network.delayMs(this.self, peer), undefined, `dial ${this.self} ${peer}`, () => {
-      const listener = network.at(peer);
+      const listener = network.at(link.address);
       if (listener === undefined) {
-        if (!network.isDark(peer)) timeline.after(0.1, this.process, 'refused', fail);
+        if (!network.isDark(link.address)) timeline.after(0.1, this.process, 'refused', fail);
         return;
       }
       timeline.after(0, listener.process, 'hello', () => {
@@ -207,7 +223,8 @@ export class SimTransport implements PeerTransport {
     if (handlers === undefined || payload === undefined || payload.kind === 'frames') return;
     link.cancelDial();
     link.attempt++;
-    const refusal = payload.kind === 'refusal' ? payload.refusal : handlers.admit(payload.hello);
+    const refusal =
+      payload.kind === 'refusal' ? payload.refusal : this.#judge(peer, payload.hello, handlers);
     if (refusal !== undefined) {
       stream.close();
       link.failures++;
@@ -219,8 +236,15 @@ export class SimTransport implements PeerTransport {
       handlers.onConnected(peer, payload.hello);
       // It may have been cut, or the listener may have died, while the answer was on its way.
       if (!this.#options.network.whole(this.self, peer)) stream.pathChanged();
-      if (this.#options.network.at(peer) !== stream.to) stream.lose();
+      if (this.#options.network.at(link.address) !== stream.to) stream.lose();
     }
+  }
+
+  /** The dialler's half of a handshake. */
+  #judge(peer: NodeId, hello: Hello, handlers: TransportHandlers): Refusal | undefined {
+    if (hello.nodeId === peer) return handlers.admit(hello);
+    const message = `${hello.nodeId} answers at the address of ${peer}`;
+    return { reason: 'wrongTarget', message };
   }
 
   #redial(peer: NodeId, link: Link): void {
