@@ -16,6 +16,7 @@ const counters = [
   'tornWrites',
   'tornTailsCut',
   'statesDiscarded',
+  'wipedDisks',
   'segments',
   'fetches',
   'lostMessages',

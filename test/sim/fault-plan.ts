@@ -42,6 +42,8 @@ export type FaultAction =
   | { readonly kind: 'reset'; readonly from: string; readonly to: string }
   | { readonly kind: 'diskStall'; readonly node: string; readonly forMs: number }
   | { readonly kind: 'diskError'; readonly node: string; readonly what: 'write' | 'read' | 'state' }
+  /** An empty disk in the place of the old one; at most one a run, because nothing replaces a member yet. */
+  | { readonly kind: 'wipe'; readonly node: string; readonly downMs: number }
   /** The state store is found damaged after a crash. */
   | { readonly kind: 'discardState'; readonly node: string; readonly downMs: number };
 
@@ -89,6 +91,8 @@ export function drawFault(random: Random, { faults, nodes }: Parameters): FaultA
       const what = (['write', 'write', 'read', 'state'] as const)[random.integer(0, 4)] ?? 'write';
       return { kind, node, what };
     }
+    case 'wipe':
+      return { kind, node, downMs: someMs(800) };
     case 'stateDiscarded':
       return { kind: 'discardState', node, downMs: someMs(800) };
   }

@@ -53,6 +53,14 @@ export class Faults {
         coverage.count('crashes');
         this.#down(machine, false, fault.downMs);
         return;
+      case 'wipe':
+        // A cluster of which nobody has formed has nothing to lose, and a second loss would be one too many.
+        if ([...machines.values()].some(({ wiped }) => wiped) || machine.node === undefined) return;
+        if (machine.node.status().revision === 0) return;
+        coverage.count('wipedDisks');
+        machine.wipe();
+        this.#startAfter(machine, fault.downMs);
+        return;
       case 'stop':
         void machine.stop().then(() => this.#startAfter(machine, fault.downMs));
         // One that had not started yet, or that dies while it stops, is started all the same.

@@ -49,7 +49,7 @@ export async function keep(world: ClientWorld, instanceId: string, forMs: number
   const fromMs = timeline.nowMs;
   const beats: Promise<void>[] = [];
   while (timeline.nowMs < fromMs + forMs && !world.resting()) {
-    for (const machine of machines) beats.push(beat(world, machine, instanceId, revision(0)));
+    for (const machine of machines()) beats.push(beat(world, machine, instanceId, revision(0)));
     await timeline.sleep(KEEP_EVERY_MS, undefined, 'keeper');
   }
   records.keeps.push({ instanceId, fromMs, toMs: timeline.nowMs });

@@ -27,6 +27,7 @@ export class RaftLedger {
   readonly #votes = new Map<string, string>();
   readonly #applied = new Map<string, number>();
   readonly #commands: LogEntry[] = [];
+  readonly #strangers = new Set<string>();
 
   constructor(nodes: number, blame: (violation: Violation) => void) {
     this.#quorum = (nodes >>> 1) + 1;
@@ -70,8 +71,12 @@ export class RaftLedger {
     this.#logs.set(node, { written: [...found], durable: found, term, votedFor });
   }
 
-  forget(node: string): void {
+  /** The node lost its disk. What it had acknowledged counted; what it writes from now on is not to be (G14). */
+  wiped(node: string): void {
+    const log = this.#logs.get(node);
+    if (log !== undefined) this.#logs.set(`${node} before`, log);
     this.#logs.delete(node);
+    this.#strangers.add(node);
   }
 
   /** The log of a node, with every batch told on its way. */
@@ -114,6 +119,7 @@ export class RaftLedger {
   #written(node: string, { hardState, truncateAfter, entries }: PersistBatch): void {
     const log = this.#logs.get(node);
     if (log === undefined) return;
+    if (this.#strangers.has(node)) this.#say('G14', `${node} writes a log without its old disk`);
     const vote = `${hardState.term} ${node}`;
     const before = this.#votes.get(vote);
     if (hardState.votedFor !== undefined) {

@@ -41,13 +41,18 @@ interface Life {
 
 const peerAddress = (member: string): string => `sim:${member}`;
 
+const drawIncarnation = (random: Random): string =>
+  Array.from({ length: 32 }, () => random.integer(0, 16).toString(16)).join('');
+
 export class Machine {
   readonly id: NodeId;
   readonly disk: SimDisk;
   readonly clock: ClockFaults;
   readonly #world: MachineWorld;
   readonly #random: Random;
-  readonly #incarnation: string;
+  #incarnation: string;
+  /** Its disk was replaced: it is a stranger under an old name, until it is removed and joins again. */
+  wiped = false;
   #state: MemoryState = emptyMemoryState();
   #stateInFlight: StateBatch | undefined;
   #discardReason: string | undefined;
@@ -62,9 +67,7 @@ export class Machine {
     this.id = nodeId(name);
     this.#world = world;
     this.#random = random;
-    this.#incarnation = Array.from({ length: 32 }, () => random.integer(0, 16).toString(16)).join(
-      '',
-    );
+    this.#incarnation = drawIncarnation(random);
     this.clock = {
       rate: 1 + parameters.maxDrift * (2 * random.next() - 1),
       wallOffsetMs: random.integer(-5000, 5000),
@@ -117,6 +120,17 @@ export class Machine {
     const batch = this.#stateInFlight;
     this.#stateInFlight = undefined;
     if (batch !== undefined && this.#random.next() < 0.5) this.#keepState(batch);
+  }
+
+  /** The disk is gone, and an empty one in its place. */
+  wipe(): void {
+    this.crash(true);
+    this.disk.replace();
+    this.#state = emptyMemoryState();
+    this.#formed = false;
+    this.#incarnation = drawIncarnation(this.#random);
+    this.#world.ledger.wiped(this.id);
+    this.wiped = true;
   }
 
   pause(untilMs: number): void {

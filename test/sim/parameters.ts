@@ -20,6 +20,7 @@ const faultKinds = [
   'diskStall',
   'diskError',
   'stateDiscarded',
+  'wipe',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 

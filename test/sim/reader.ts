@@ -87,6 +87,8 @@ function note(world: ClientWorld, session: Session, asked: Asked, found: Found):
     instances: new Map(found.records.map((one) => [one.instanceId, contentOf(one)])),
     values: new Map(found.records.map((one) => [one.instanceId, valueOf(one)])),
   };
+  const values = [...record.values].map(([id, value]) => `${id}: ${value}`).join(', ');
+  world.tell(session.name, `read ${asked.consistency} at ${found.revision}: ${values}`);
   world.records.reads.push(record);
 }
 

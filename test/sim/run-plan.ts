@@ -86,12 +86,12 @@ function historyOf(
   world: World,
   stable: { readonly fromMs: number; readonly toMs: number } | undefined,
 ): History {
-  const { records, watchers, machines, appliedAtMs, plan } = world;
+  const { records, watchers, members, appliedAtMs, plan } = world;
   return {
     writes: records.writes,
     reads: records.reads,
     watches: watchers.map(({ name, messages }) => ({ watcher: name, messages })),
-    finals: machines.flatMap(({ id, node }): readonly FinalList[] => {
+    finals: members.flatMap(({ id, node }): readonly FinalList[] => {
       if (node === undefined) return [];
       const found = node.registry.list(everything, undefined, { count: 1000, bytes: 1 << 24 });
       const instances = new Map(found.records.map((one) => [one.instanceId, contentOf(one)]));

@@ -55,15 +55,18 @@ export interface ClientWorld {
   readonly timeline: Timeline;
   readonly door: Door;
   readonly coverage: Coverage;
-  readonly machines: readonly Machine[];
+  readonly machines: () => readonly Machine[];
   readonly generations: Generations;
   readonly records: Records;
+  /** For readable traces. */
+  readonly tell: (who: string, what: string) => void;
   /** True once everyone rests: nobody begins anything new. */
   readonly resting: () => boolean;
 }
 
 export function anyMachine(world: ClientWorld, random: Random): Machine {
-  const machine = world.machines[random.integer(0, world.machines.length)];
+  const machines = world.machines();
+  const machine = machines[random.integer(0, machines.length)];
   if (machine === undefined) throw new Error('a world has machines');
   return machine;
 }

@@ -16,7 +16,7 @@ const SECTOR = 512;
 const READ_MS = 0.1;
 
 export class SimDisk {
-  readonly files = new MemoryDisk();
+  #files = new MemoryDisk();
   readonly #options: DiskOptions;
   readonly #inFlight = new Set<DiskCall>();
   /** What is to happen in the middle of the next write. */
@@ -31,6 +31,17 @@ export class SimDisk {
 
   constructor(options: DiskOptions) {
     this.#options = options;
+  }
+
+  get files(): MemoryDisk {
+    return this.#files;
+  }
+
+  /** An empty disk takes the place of this one. */
+  replace(): void {
+    this.#files = new MemoryDisk();
+    this.#inFlight.clear();
+    this.#aimed = undefined;
   }
 
   /** From now on the calls are those of this process. */
@@ -64,11 +75,11 @@ export class SimDisk {
       if (position + bytes.length > this.files.bytesOf(path).length) continue;
       const share = random.next();
       for (let at = 0; at < bytes.length; at += SECTOR) {
-        // A third of the writes does not begin, a third ends, a third is torn.
-        const written = share < 1 / 3 ? false : share < 2 / 3 || random.next() < 0.5;
+        // A quarter of the writes does not begin, a quarter ends, half of them are torn.
+        const written = share < 1 / 4 ? false : share < 1 / 2 || random.next() < 0.5;
         if (written) this.files.scribble(path, position + at, bytes.subarray(at, at + SECTOR));
       }
-      if (share >= 2 / 3) torn();
+      if (share >= 1 / 2) torn();
     }
   }
 

@@ -31,7 +31,7 @@ export class Watcher {
     this.#random = random;
     this.#slowMs = slowMs;
     this.#slow = slowMs > 0;
-    this.#position = random.integer(0, world.machines.length);
+    this.#position = random.integer(0, world.machines().length);
     void this.#open();
   }
 
@@ -51,12 +51,14 @@ export class Watcher {
   }
 
   async #open(): Promise<void> {
-    const { timeline, door, machines, coverage } = this.#world;
+    const { timeline, door, coverage } = this.#world;
+    const machines = this.#world.machines();
     const stream = ++this.#stream;
     const machine = machines[this.#position++ % machines.length];
     if (machine === undefined) return;
     const resumeToken = this.#token;
     if (resumeToken !== '') coverage.count('watchResumes');
+    this.#world.tell(this.name, `watches ${machine.id} from revision ${this.revision}`);
     const reply = await door.call(machine, OPEN_TIMEOUT_MS, async (node, process) => {
       const consistency = 'stale';
       await node.read({ consistency, minRevision: revision(0), maxStalenessMs: 0 });

@@ -76,9 +76,11 @@ export class World {
       timeline,
       door,
       coverage,
-      machines: this.machines,
+      // Nobody talks to a stranger.
+      machines: () => this.members,
       generations: new Generations(),
       records: this.records,
+      tell: (who, what) => this.#tell(who, what),
       resting: () => this.healed,
     };
     this.#faults = new Faults({
@@ -108,6 +110,7 @@ export class World {
   /** From here on nothing fails, everything runs, and nobody begins anything new. */
   heal(): void {
     this.healed = true;
+    this.#tell('fault', 'everything is healed');
     this.network.healAll();
     for (const machine of this.machines) {
       machine.healDisk();
@@ -121,6 +124,11 @@ export class World {
     for (const machine of this.machines) machine.start();
   }
 
+  /** All but those whose disk was replaced. */
+  get members(): readonly Machine[] {
+    return this.machines.filter(({ wiped }) => !wiped);
+  }
+
   get idle(): boolean {
     return this.#busyClients === 0;
   }
@@ -131,7 +139,7 @@ export class World {
 
   /** One leader whom all know, everything applied everywhere, and every reader told. */
   get converged(): boolean {
-    const statuses = this.machines.map(({ node }) => node?.status());
+    const statuses = this.members.map(({ node }) => node?.status());
     const [first] = statuses;
     if (first === undefined || first.leaderId === '') return false;
     return (
@@ -162,7 +170,8 @@ export class World {
   }
 
   #perform({ action, client, number }: Planned): void {
-    this.#options.tell?.(this.timeline.nowMs, client || 'fault', JSON.stringify(action));
+    const told = action.kind === 'fault' ? action.fault : action;
+    this.#tell(client || 'fault', `${number} ${JSON.stringify(told)}`);
     const world = this.#clients;
     const session = this.#session(client);
     const random = this.#random(`action ${number}`);
@@ -242,7 +251,12 @@ export class World {
     return seededRandom(seed);
   }
 
+  #tell(who: string, what: string): void {
+    this.#options.tell?.(this.timeline.nowMs, who, what);
+  }
+
   #blame(guarantee: string, evidence: string): void {
+    this.#tell('BLAME', `${guarantee} ${evidence}`);
     this.violations.push({ guarantee, evidence });
   }
 }

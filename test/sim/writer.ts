@@ -47,6 +47,8 @@ export async function write(world: ClientWorld, job: WriteJob, action: WriteActi
   const invokedAtMs = timeline.nowMs;
   const attempts = await attempt(world, job, body, action.retries);
   const { outcome, result } = attempts;
+  const said = result === undefined ? '' : JSON.stringify(result);
+  world.tell(job.session.name, `${job.mark} ${outcome} ${said}`);
   if (outcome === 'unknown') coverage.count('unknownOutcomes');
   if (outcome === 'rejected') coverage.count('rejections');
   if (result?.kind === 'generationNotCurrent') coverage.count('fencedWrites');
@@ -171,6 +173,12 @@ function bodyOf(action: WriteAction, mark: string, generation: Revision): Comman
   }
 }
 
+/** Bodies of very different sizes: some entries are one sector of the log, some are several. */
+function padding(mark: string): string {
+  const number = Number(mark.slice(1));
+  return '.'.repeat(number % 3 === 0 ? (number * 197) % 1200 : 0);
+}
+
 function item(instanceId: string, serviceName: string, ttlMs: number, mark: string) {
   const namespace = 'default';
   const body = encodeBody({
@@ -179,7 +187,10 @@ function item(instanceId: string, serviceName: string, ttlMs: number, mark: stri
     instanceId,
     host: '10.0.0.1',
     port: 8080,
-    metadata: new Map([['mark', mark]]),
+    metadata: new Map([
+      ['mark', mark],
+      ['padding', padding(mark)],
+    ]),
     tags: [],
     version: '',
     region: '',
