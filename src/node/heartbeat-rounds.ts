@@ -1,5 +1,5 @@
 // Heartbeat calls of a leader, each answered only after a quorum round that began after it arrived (lease rule 1). A call
-// that comes alone gets its round at once; under load a round begins only every 40 ms, for all calls that came meanwhile:
+// that comes alone gets its round at once; under load a round begins only every 100 ms, for all calls that came meanwhile:
 // nobody waits for a heartbeat, and rounds are what heartbeats cost. A call that meets a proposed expiry waits for it
 // (rule 3).
 import type { Registry } from '../registry/index.ts';
@@ -31,8 +31,8 @@ interface Call {
 const NONE: LeaseHandle = -1;
 /** Without a quorum the caller hears so within this time (registry.proto). */
 const ANSWER_WITHIN_MS = 2000;
-/** From the beginning of one round to the next; less than a leader's own heartbeat interval. */
-const ROUND_GAP_MS = 40;
+/** From the beginning of one round to the next: small beside the shortest TTL, 2 s. */
+const ROUND_GAP_MS = 100;
 /** What an answer suggests when no beat named a living lease. */
 const DEFAULT_INTERVAL_MS = 10_000;
 

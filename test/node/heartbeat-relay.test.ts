@@ -183,7 +183,7 @@ describe('heartbeats on a follower', () => {
     pair.follower.decideRounds();
     expect(answers).toMatchObject([{ kind: 'acknowledged', failures: [] }]);
     const direct = pair.beat('a');
-    pair.follower.clock.pass(50);
+    pair.follower.clock.pass(100);
     pair.follower.decideRounds();
     expect(direct).toMatchObject([{ kind: 'acknowledged', failures: [] }]);
   });
