@@ -2,7 +2,7 @@
 // knows how it was made.
 
 /** `rejected`: every attempt was refused with a status that says "certainly not". `unknown`: at least one may have happened. */
-export type Outcome = 'acknowledged' | 'rejected' | 'unknown';
+type Outcome = 'acknowledged' | 'rejected' | 'unknown';
 
 /** One logical write: all attempts with one request id. */
 export interface WriteRecord {
