@@ -21,14 +21,24 @@ interface Operation {
   readonly what: string;
 }
 
-/** A way things may have gone: the state, and which of the open operations have taken effect. */
+/** A way things may have gone: the state, and which of the open operations have taken effect, as bits of their places. */
 interface Configuration {
   readonly state: State;
-  readonly done: ReadonlySet<number>;
+  readonly answered: number;
+  readonly unanswered: number;
+}
+
+/** An operation that was called and has not returned. */
+interface Open {
+  readonly step: Step;
+  readonly answered: boolean;
+  readonly bit: number;
 }
 
 /** Beyond this the search of one instance is given up; it is then not judged, which the caller is told. */
-const MAX_CONFIGURATIONS = 50_000;
+const MAX_CONFIGURATIONS = 20_000;
+/** Places of operations open at one time, answered and not. */
+const MAX_OPEN = 30;
 const ABSENT: State = { value: undefined, mayExpire: false };
 
 export interface SearchVerdict {
@@ -86,75 +96,115 @@ function operationsByInstance({ writes, reads = [] }: History): ReadonlyMap<stri
 
 /** The first operation that cannot be explained; undefined when all can. */
 function search(operations: readonly Operation[]): Operation | 'undecided' | undefined {
-  const moments = operations.flatMap((operation, number) => [
-    { atMs: operation.calledAtMs, number, operation, returns: false },
-    { atMs: operation.returnedAtMs, number, operation, returns: true },
+  const moments = operations.flatMap((operation) => [
+    { atMs: operation.calledAtMs, operation, returns: false },
+    { atMs: operation.returnedAtMs, operation, returns: true },
   ]);
   // At one moment calls come first: operations that touch there may overlap.
   moments.sort((a, b) => a.atMs - b.atMs || Number(a.returns) - Number(b.returns));
-  const open = new Map<number, Operation>();
-  let configurations: readonly Configuration[] = [{ state: ABSENT, done: new Set() }];
-  for (const { atMs, number, operation, returns } of moments) {
+  const open = new Map<Operation, Open>();
+  let configurations: readonly Configuration[] = [{ state: ABSENT, answered: 0, unanswered: 0 }];
+  for (const { atMs, operation, returns } of moments) {
     if (atMs === Number.POSITIVE_INFINITY) break;
     if (!returns) {
-      open.set(number, operation);
+      const called = place(operation, open);
+      if (called === undefined) return 'undecided';
+      open.set(operation, called);
+      configurations = configurations.map((one) => withReads(one, [called]));
       continue;
     }
-    const reached = explain(configurations, open, number);
+    const due = open.get(operation);
+    const reached = due && explain(configurations, [...open.values()], due.bit);
     if (reached === undefined) return 'undecided';
     if (reached.length === 0) return operation;
-    open.delete(number);
+    open.delete(operation);
     configurations = reached;
   }
   return undefined;
 }
 
-/** Every way to go on in which operation `due` has taken effect; undefined when there are too many to follow. */
+function place({ step }: Operation, open: ReadonlyMap<Operation, Open>): Open | undefined {
+  const answered = step.kind === 'read' || step.answered;
+  const taken = [...open.values()].filter((other) => other.answered === answered);
+  for (let at = 0; at < MAX_OPEN; at++) {
+    const bit = 1 << at;
+    if (!taken.some((other) => other.bit === bit)) return { step, answered, bit };
+  }
+  return undefined;
+}
+
+/** Every way to go on in which the answered operation `due` has taken effect; undefined when there are too many. */
 function explain(
   from: readonly Configuration[],
-  open: ReadonlyMap<number, Operation>,
+  open: readonly Open[],
   due: number,
 ): readonly Configuration[] | undefined {
-  const seen = new Set<string>();
-  const reached = new Map<string, Configuration>();
-  const waiting = [...from];
+  const seen = new Frontier();
+  const reached = new Frontier();
+  const waiting = from.filter((one) => seen.add(one));
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
-    const key = keyOf(next);
-    if (seen.has(key)) continue;
-    seen.add(key);
     if (seen.size > MAX_CONFIGURATIONS) return undefined;
-    if (next.done.has(due)) {
-      const done = new Set(next.done);
-      done.delete(due);
-      const settled = { state: next.state, done };
-      reached.set(keyOf(settled), settled);
+    if ((next.answered & due) !== 0) {
+      reached.add({ ...next, answered: next.answered & ~due });
       continue;
     }
-    for (const [number, { step }] of open) {
-      if (next.done.has(number)) continue;
-      for (const state of after(next.state, step)) {
-        waiting.push({ state, done: new Set([...next.done, number]) });
-      }
+    for (const one of successors(next, open)) {
+      const marked = withReads(one, open);
+      if (seen.add(marked)) waiting.push(marked);
     }
   }
-  return [...reached.values()];
+  return reached.all();
 }
 
-const keyOf = ({ state, done }: Configuration): string =>
-  `${state.value ?? ''}|${state.mayExpire}|${[...done].toSorted((a, b) => a - b).join(' ')}`;
-
-/** The states in which the operation may leave an instance; none when it cannot have happened here. */
-function after(state: State, step: Step): readonly State[] {
-  // The registry may have removed it by itself just before.
-  const before = state.mayExpire && state.value !== undefined ? [state, ABSENT] : [state];
-  return before.flatMap((one) => {
-    const next = step.kind === 'read' ? afterRead(one, step.value) : afterWrite(one, step);
-    return next === undefined ? [] : [next];
-  });
+/** A read changes nothing, so one that may have happened in this state is best taken to have happened. */
+function withReads(from: Configuration, open: readonly Open[]): Configuration {
+  let { answered } = from;
+  for (const { step, bit } of open) {
+    if (step.kind === 'read' && step.value === from.state.value) answered |= bit;
+  }
+  return { ...from, answered };
 }
 
-const afterRead = (state: State, value: string | undefined): State | undefined =>
-  state.value === value ? state : undefined;
+function successors(from: Configuration, open: readonly Open[]): readonly Configuration[] {
+  const found: Configuration[] = [];
+  // The registry may remove it by itself.
+  if (from.state.mayExpire && from.state.value !== undefined)
+    found.push({ ...from, state: ABSENT });
+  for (const { step, answered, bit } of open) {
+    const done = answered ? from.answered : from.unanswered;
+    if (step.kind === 'read' || (done & bit) !== 0) continue;
+    const state = afterWrite(from.state, step);
+    if (state === undefined) continue;
+    found.push({
+      state,
+      answered: answered ? from.answered | bit : from.answered,
+      unanswered: answered ? from.unanswered : from.unanswered | bit,
+    });
+  }
+  return found;
+}
+
+/** Configurations without those that another one makes superfluous: the same, with fewer of the operations spent that need
+ * never happen. */
+class Frontier {
+  readonly #byKey = new Map<string, Configuration[]>();
+  size = 0;
+
+  /** False when it is superfluous. */
+  add(one: Configuration): boolean {
+    const key = `${one.state.value ?? ''}|${one.state.mayExpire}|${one.answered}`;
+    const known = this.#byKey.get(key) ?? [];
+    if (known.some((other) => (other.unanswered & ~one.unanswered) === 0)) return false;
+    const kept = known.filter((other) => (one.unanswered & ~other.unanswered) !== 0);
+    this.size += 1 + kept.length - known.length;
+    this.#byKey.set(key, [...kept, one]);
+    return true;
+  }
+
+  all(): readonly Configuration[] {
+    return [...this.#byKey.values()].flat();
+  }
+}
 
 function afterWrite(
   state: State,
