@@ -40,7 +40,13 @@ export type FaultAction =
       readonly forMs: number;
     }
   | { readonly kind: 'reset'; readonly from: string; readonly to: string }
-  | { readonly kind: 'diskStall'; readonly node: string; readonly forMs: number }
+  /** Its calls wait; if `dies`, so does the process before they are done. */
+  | {
+      readonly kind: 'diskStall';
+      readonly node: string;
+      readonly forMs: number;
+      readonly dies: boolean;
+    }
   | { readonly kind: 'diskError'; readonly node: string; readonly what: 'write' | 'read' | 'state' }
   /** An empty disk in the place of the old one; at most one a run, because nothing replaces a member yet. */
   | { readonly kind: 'wipe'; readonly node: string; readonly downMs: number }
@@ -86,7 +92,7 @@ export function drawFault(random: Random, { faults, nodes }: Parameters): FaultA
     case 'reset':
       return { kind, from: node, to: anyNode() };
     case 'diskStall':
-      return { kind, node, forMs: someMs(1500) };
+      return { kind, node, forMs: someMs(1500), dies: random.next() < 0.4 };
     case 'diskError': {
       const what = (['write', 'write', 'read', 'state'] as const)[random.integer(0, 4)] ?? 'write';
       return { kind, node, what };

@@ -19,6 +19,7 @@ export interface FaultWorld {
 }
 
 const RESTART_AFTER_ERROR_MS = 500;
+const DOWN_AFTER_STALL_MS = 200;
 
 export class Faults {
   readonly #world: FaultWorld;
@@ -94,6 +95,11 @@ export class Faults {
       case 'diskStall':
         coverage.count('diskStalls');
         machine.disk.stalledUntilMs = timeline.nowMs + fault.forMs;
+        if (!fault.dies) return;
+        this.#later(fault.forMs * 0.8, () => {
+          this.#down(machine, false, DOWN_AFTER_STALL_MS);
+          machine.disk.stalledUntilMs = 0;
+        });
         return;
       case 'diskError':
         coverage.count('diskErrors');

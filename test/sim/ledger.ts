@@ -116,18 +116,10 @@ export class RaftLedger {
     this.#applied.delete(node);
   }
 
-  #written(node: string, { hardState, truncateAfter, entries }: PersistBatch): void {
+  #written(node: string, { truncateAfter, entries }: PersistBatch): void {
     const log = this.#logs.get(node);
     if (log === undefined) return;
     if (this.#strangers.has(node)) this.#say('G14', `${node} writes a log without its old disk`);
-    const vote = `${hardState.term} ${node}`;
-    const before = this.#votes.get(vote);
-    if (hardState.votedFor !== undefined) {
-      if (before !== undefined && before !== hardState.votedFor) {
-        this.#say('raft', `${node} voted for ${before} and ${hardState.votedFor} in one term`);
-      }
-      this.#votes.set(vote, hardState.votedFor);
-    }
     if (truncateAfter !== undefined) {
       if (truncateAfter < this.#committed.length && this.#holdsCommitted(log, truncateAfter)) {
         this.#say('raft', `${node} cuts committed entries after ${truncateAfter}`);
@@ -156,6 +148,15 @@ export class RaftLedger {
   #durable(node: string, { hardState, truncateAfter, entries }: PersistBatch): void {
     const log = this.#logs.get(node);
     if (log === undefined) return;
+    // A vote that the disk never had was told to nobody.
+    const vote = `${hardState.term} ${node}`;
+    const before = this.#votes.get(vote);
+    if (hardState.votedFor !== undefined) {
+      if (before !== undefined && before !== hardState.votedFor) {
+        this.#say('raft', `${node} voted for ${before} and ${hardState.votedFor} in one term`);
+      }
+      this.#votes.set(vote, hardState.votedFor);
+    }
     if (truncateAfter !== undefined) log.durable.length = truncateAfter;
     for (const { index, term } of entries) log.durable[index - 1] = term;
     log.term = hardState.term;

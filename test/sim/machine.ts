@@ -239,7 +239,9 @@ export class Machine {
       assert(this.#stateInFlight === undefined, 'one state batch is written at a time');
       this.#stateInFlight = batch;
       const durationMs = parameters.stateWriteMs * (0.5 + this.#random.next());
-      const endMs = Math.max(timeline.nowMs + durationMs, this.disk.stalledUntilMs);
+      // A stall may hold up the log alone: the state then runs ahead of it, as far as it may.
+      const stalledMs = this.#random.next() < 0.5 ? this.disk.stalledUntilMs : 0;
+      const endMs = Math.max(timeline.nowMs + durationMs, stalledMs);
       await timeline.sleep(endMs - timeline.nowMs, process, `disk ${process.name} state`);
       this.#stateInFlight = undefined;
       if (this.#failStateWrites === 0) return;

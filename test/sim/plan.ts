@@ -39,8 +39,13 @@ type ClientAction =
   /** Registers once more what was acknowledged last. */
   | { readonly kind: 'registerAgain'; readonly id: string }
   | { readonly kind: 'beat'; readonly id: string; readonly generation: NamedGeneration }
-  /** Heartbeats to every node until `forMs` have passed, then silence. */
-  | { readonly kind: 'keep'; readonly id: string; readonly forMs: number }
+  /** Heartbeats to every node, or each to any one, until `forMs` have passed; then silence. */
+  | {
+      readonly kind: 'keep';
+      readonly id: string;
+      readonly everywhere: boolean;
+      readonly forMs: number;
+    }
   | { readonly kind: 'get'; readonly id: string; readonly consistency: Consistency }
   | { readonly kind: 'list'; readonly service: string; readonly consistency: Consistency }
   | { readonly kind: 'walk'; readonly pageSize: number }
@@ -109,7 +114,7 @@ const weights: readonly (readonly [number, (random: Random) => ClientAction])[] 
   [2, drawStatus],
   [1, (random) => ({ kind: 'registerAgain', id: pick(random, [...CONTENDED, ...LEASED]) })],
   [2, (random) => ({ kind: 'beat', id: anyId(random), generation: drawGeneration(random) })],
-  [2, (random) => ({ kind: 'keep', id: pick(random, LEASED), forMs: random.integer(500, 4000) })],
+  [3, drawKeep],
   [5, (random) => ({ kind: 'get', id: pick(random, CONTENDED), consistency: drawLevel(random) })],
   [3, (random) => ({ kind: 'list', service: drawService(random), consistency: drawLevel(random) })],
   [1, (random) => ({ kind: 'walk', pageSize: random.integer(1, 4) })],
@@ -146,6 +151,11 @@ function drawRegister(random: Random, ids: readonly string[], ttlMs: number): Cl
   const service = pick(random, SERVICES);
   const generation = ids.length === 1 && random.next() < 0.2 ? drawGeneration(random) : 'any';
   return { kind: 'register', ids, service, ttlMs, generation, retries: drawRetries(random) };
+}
+
+function drawKeep(random: Random): ClientAction {
+  const everywhere = random.next() < 0.5;
+  return { kind: 'keep', id: pick(random, LEASED), everywhere, forMs: random.integer(500, 4000) };
 }
 
 function drawDeregister(random: Random): ClientAction {

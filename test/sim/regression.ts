@@ -1,6 +1,6 @@
 // Plans that once failed, kept as files: each runs with every npm test from then on.
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { repositoryRoot } from '../support/repository-root.ts';
 import type { Violation } from '../checkers/history.ts';
 import type { Plan } from './plan.ts';
@@ -23,11 +23,11 @@ export function readRegressions(): readonly (Regression & { readonly name: strin
     });
 }
 
-/** Returns the file's path. */
+/** Returns where it is, from the root of the repository. */
 export function writeRegression(plan: Plan, { guarantee, evidence }: Violation): string {
   mkdirSync(folder, { recursive: true });
   const path = join(folder, `seed-${plan.seed}.json`);
   const regression: Regression = { found: `${guarantee}: ${evidence}`, plan };
   writeFileSync(path, `${JSON.stringify(regression, undefined, 2)}\n`);
-  return path;
+  return relative(repositoryRoot(), path);
 }

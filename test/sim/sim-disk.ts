@@ -89,7 +89,7 @@ export class SimDisk {
     const durationMs = reads ? READ_MS : writeMs * (1 + 3 * random.next() ** 3);
     const endMs = Math.max(timeline.nowMs + durationMs, this.stalledUntilMs);
     if (call.action === 'write' && this.#aimed !== undefined) {
-      timeline.after(durationMs * random.next(), undefined, 'strike', this.#aimed);
+      timeline.after((endMs - timeline.nowMs) * random.next(), undefined, 'strike', this.#aimed);
       this.#aimed = undefined;
     }
     await timeline.sleep(endMs - timeline.nowMs, process, `disk ${process.name} ${call.action}`);

@@ -185,7 +185,7 @@ export class World {
       case 'beat':
         return this.#await(beatOnce(world, random, action.id, action.generation));
       case 'keep':
-        return this.#await(keep(world, action.id, action.forMs));
+        return this.#await(keep(world, random, { instanceId: action.id, ...action }));
       case 'get': {
         const { id: instanceId, consistency } = action;
         return this.#await(read(world, session, random, { instanceId, consistency }));

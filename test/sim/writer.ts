@@ -14,7 +14,9 @@ export interface WriteJob {
   readonly mark: string;
 }
 
+/** One that is not tried again waits for what the node itself has to say, however late. */
 const ATTEMPT_MS = 1500;
+const ONLY_ATTEMPT_MS = 4000;
 const RETRY_MS = 40;
 /** Until this a write is tried again; the window of remembered answers is longer. */
 const CERTAINTY_MS = 3000;
@@ -91,7 +93,8 @@ async function attempt(
   const again = retries && random.next() < 0.3;
   while (timeline.nowMs < giveUpMs) {
     tries++;
-    const reply = await door.call(anyMachine(world, random), ATTEMPT_MS, (node) =>
+    const patienceMs = retries ? ATTEMPT_MS : ONLY_ATTEMPT_MS;
+    const reply = await door.call(anyMachine(world, random), patienceMs, (node) =>
       node.write(body, { requestId, actor: mark }),
     );
     if (reply.kind === 'value') {
