@@ -143,8 +143,10 @@ function drawLevel(random: Random): Consistency {
 }
 
 function drawBatch(random: Random): readonly string[] {
-  const count = random.integer(2, 5);
-  return BATCHED.toSorted(() => random.next() - 0.5).slice(0, count);
+  const left = [...BATCHED];
+  return Array.from({ length: random.integer(2, 5) }, () =>
+    left.splice(random.integer(0, left.length), 1),
+  ).flat();
 }
 
 function drawRegister(random: Random, ids: readonly string[], ttlMs: number): ClientAction {

@@ -89,17 +89,15 @@ async function attempt(
   const answers: string[] = [];
   let outcome: 'rejected' | 'unknown' = 'rejected';
   let result: ApplyResult | undefined;
-  let tries = 0;
   const again = retries && random.next() < 0.3;
   while (timeline.nowMs < giveUpMs) {
-    tries++;
     const patienceMs = retries ? ATTEMPT_MS : ONLY_ATTEMPT_MS;
     const reply = await door.call(anyMachine(world, random), patienceMs, (node) =>
       node.write(body, { requestId, actor: mark }),
     );
     if (reply.kind === 'value') {
       answers.push(JSON.stringify(reply.value));
-      if (tries > 1) coverage.count('deduplicated');
+      if (answers.length > 1) coverage.count('deduplicated');
       result ??= reply.value;
       if (answers.length > 1 || !again) break;
     } else if (result === undefined) {
