@@ -226,11 +226,35 @@ const planted: readonly { name: string; guarantee: string; history: History }[] 
   },
 ];
 
+/** Every node died before any stream carried revision 3; all readers went on with a reset. */
+const afterDeathOfAll = (restated: readonly ChangeRecord[]): History => ({
+  ...truth,
+  watches: truth.watches.map(({ watcher }) => ({
+    watcher,
+    messages: [
+      reset(0),
+      message(1, put('a', 'm1')),
+      message(2, put('b', 'm2')),
+      reset(3, ...restated),
+      message(4, remove('b', 'm4')),
+      message(5, put('c', 'm5')),
+    ],
+  })),
+});
+
 describe('the checkers', () => {
   test('pass a true history, merged and reset readers included', () => {
     const verdict = checkHistory(truth);
     expect(verdict.violations).toEqual([]);
     expect(verdict.witnessed).toBe(5);
+  });
+
+  test('judge a reset over a revision that nobody was told alone by its acknowledged write', () => {
+    const whole = checkHistory(afterDeathOfAll([put('a', 'm3'), put('b', 'm2')]));
+    expect(whole.violations).toEqual([]);
+    expect(whole.witnessed).toBe(4);
+    const lost = checkHistory(afterDeathOfAll([put('a', 'm1'), put('b', 'm2')]));
+    expect(lost.violations.map(({ guarantee }) => guarantee)).toContain('G5');
   });
 
   test('find a write that took effect twice (G4)', () => {

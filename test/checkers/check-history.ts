@@ -4,6 +4,7 @@ import type { History, Violation } from './history.ts';
 import { searchInstances } from './instance-search.ts';
 import { checkLeases } from './lease-checker.ts';
 import { checkReads } from './read-checker.ts';
+import { fillHoles } from './order-holes.ts';
 import { collectOrder, stateAt } from './revision-order.ts';
 import { checkWatch } from './watch-checker.ts';
 import { checkWrites } from './write-checker.ts';
@@ -38,11 +39,12 @@ function checkFinals(
 }
 
 export function checkHistory(history: History): Verdict {
-  const { order, violations } = collectOrder(history.watches, history.order);
+  const { order: witnessed, violations } = collectOrder(history.watches, history.order);
+  const order = fillHoles(witnessed, history);
   const finalRevision = Math.max(0, ...history.finals.map(({ revision }) => revision));
   const search = searchInstances(history);
   return {
-    witnessed: order.size,
+    witnessed: witnessed.size,
     violations: [
       ...violations,
       ...history.watches.flatMap((watch) => checkWatch(watch, order, finalRevision)),
