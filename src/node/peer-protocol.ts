@@ -16,13 +16,19 @@ export interface MemberIdentity {
   readonly clientAddress: string;
 }
 
-/** The first record of every log, equal on every node. */
+export interface Member extends MemberIdentity {
+  /** Follows without a vote. An incarnation of '' belongs to a learner that an operator has announced and that has not come yet:
+   * the first empty node of that name is bound to it. */
+  readonly learner: boolean;
+}
+
+/** Who the cluster is: the payload of the first record of every log, and of each membership entry after it. */
 export interface ClusterRecord {
   readonly clusterId: string;
-  /** 32 hex digits: a digest of cluster id and members, so equal records have equal uuids. */
+  /** 32 hex digits: a digest of cluster id and first members; it stays when members change. */
   readonly clusterUuid: string;
   /** Sorted by node id. */
-  readonly members: readonly MemberIdentity[];
+  readonly members: readonly Member[];
 }
 
 /** First message in each direction of a stream. */
@@ -34,6 +40,9 @@ export interface Hello extends MemberIdentity {
   readonly softwareVersion: string;
   /** The node the dialler means to reach; a listener with another name refuses. */
   readonly target: NodeId;
+  /** Index of the newest configuration in the sender's log; 0 where it has none, or does not say. Of two nodes that disagree on
+   * who is a member, the one with the higher index knows more. */
+  readonly configurationIndex: LogIndex;
 }
 
 export type RefusalReason =
@@ -41,6 +50,7 @@ export type RefusalReason =
   | 'otherCluster' // cluster id or uuid differ
   | 'wrongTarget' // the address leads to another node
   | 'notAMember'
+  | 'removed' // it was a member, and was removed
   | 'otherIncarnation'; // the name is a member, this data-dir is not: remove it, then join
 export interface Refusal {
   readonly reason: RefusalReason;
@@ -128,6 +138,48 @@ interface StateHashReport {
   readonly hash: string;
 }
 
+/** Asks for one chunk of a snapshot (docs/protocol.md). Chunks are numbered from 0 and asked for one after the other, a few
+ * at a time; the same number again gives the same bytes. */
+export interface SnapshotRequest {
+  readonly kind: 'snapshotRequest';
+  readonly id: number;
+  /** As named by chunk 0; '' asks for the newest. */
+  readonly snapshotId: string;
+  readonly chunk: number;
+}
+export interface SnapshotChunk {
+  readonly kind: 'snapshotChunk';
+  readonly id: number;
+  /** '' : the sender no longer has the snapshot that was asked for, or can make none now; start afresh. */
+  readonly snapshotId: string;
+  readonly chunk: number;
+  /** CRC-32 of `data`. */
+  readonly crc: number;
+  readonly data: Uint8Array;
+  readonly last: boolean;
+}
+
+/** What an operator, or a node that wants to join, asks of the members. Served by the leader; others pass it on. */
+export type MemberChange =
+  | { readonly kind: 'add'; readonly member: Member }
+  | { readonly kind: 'promote'; readonly nodeId: NodeId }
+  | { readonly kind: 'remove'; readonly nodeId: NodeId }
+  /** nodeId '': the best follower. */
+  | { readonly kind: 'transfer'; readonly nodeId: NodeId | '' };
+export interface MemberRequest {
+  readonly kind: 'memberRequest';
+  readonly id: number;
+  readonly change: MemberChange;
+}
+export type MemberOutcome =
+  | { readonly kind: 'done'; readonly members: readonly Member[] }
+  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
+export interface MemberResponse {
+  readonly kind: 'memberResponse';
+  readonly id: number;
+  readonly outcome: MemberOutcome;
+}
+
 export type PeerFrame =
   | { readonly kind: 'raft'; readonly message: Message }
   | FormationFrame
@@ -137,4 +189,8 @@ export type PeerFrame =
   | HeartbeatRelayResponse
   | LastHeartbeatRequest
   | LastHeartbeatResponse
-  | StateHashReport;
+  | StateHashReport
+  | SnapshotRequest
+  | SnapshotChunk
+  | MemberRequest
+  | MemberResponse;

@@ -3,7 +3,7 @@ import type { Logger } from 'pino';
 import type { NodeId, Revision } from '../lib/ids.ts';
 import type { RaftConfig, Role } from '../raft/index.ts';
 import type { ApplyResult, CommandBody, Registry } from '../registry/index.ts';
-import type { Beat, BeatFailure, MemberIdentity } from './peer-protocol.ts';
+import type { Beat, BeatFailure, Member, MemberChange, MemberIdentity } from './peer-protocol.ts';
 import type { Clock, Fatal, LogStore, PeerTransport, StateStore } from './ports.ts';
 import type { WatchHub } from './watch-hub.ts';
 
@@ -14,6 +14,9 @@ export interface NodeOptions {
   readonly softwareVersion: string;
   /** From --initial-members; used to form the cluster while the log is empty, and for the peers' addresses afterwards. */
   readonly initialMembers: readonly { readonly nodeId: NodeId; readonly peerAddress: string }[];
+  /** From --join: asks the cluster to add this node as a learner and resolves with its members. Called while the log is empty,
+   * again after each rejection. undefined: this node forms a cluster with initialMembers, or has one already. */
+  readonly join?: (self: MemberIdentity) => Promise<readonly MemberIdentity[]>;
   /** Opened. Empty: this data-dir has not joined a cluster yet. Otherwise entry 1 is the ClusterRecord. */
   readonly logStore: LogStore;
   readonly stateStore: StateStore;
@@ -31,6 +34,22 @@ export interface NodeOptions {
   readonly limits: NodeLimits;
   /** The core's own limits where they are not the defaults: small ones make its rare paths common under test. */
   readonly raftLimits?: Partial<RaftLimits>;
+  readonly retention?: Partial<RetentionLimits>;
+}
+
+/** How much log is kept, and how snapshots travel. */
+export interface RetentionLimits {
+  /** The log is trimmed once it holds so many entries that the state store has (default 200 000), or takes so many bytes on disk
+   * (default 256 MiB); half of the entries stay for followers that are a little behind. */
+  readonly logEntries: number;
+  readonly logBytes: number;
+  /** The log is kept for a snapshot under way, and for a member that still catches up, until it takes so many bytes. Default 1 GiB.
+   * Status warns of such a member from half of it on. */
+  readonly logBytesForTransfer: number;
+  /** Bytes of one chunk of a snapshot, about. Default 256 KiB. */
+  readonly chunkBytes: number;
+  /** An open snapshot nobody has asked for so long is closed. Default 30 000 ms. */
+  readonly idleSnapshotMs: number;
 }
 
 export type RaftLimits = Pick<
@@ -41,6 +60,8 @@ export type RaftLimits = Pick<
   | 'maxUncommittedBytes'
   | 'maxPendingReads'
   | 'maxCachedBytes'
+  | 'maxPromotionLag'
+  | 'diskPatienceTicks'
 >;
 
 /** Defaults and ranges: config/limits.ts. */
@@ -106,7 +127,15 @@ export interface NodeStatus {
   /** 16 hex digits at stateHashIndex. */
   readonly stateHash: string;
   readonly stateHashIndex: number;
-  readonly members: readonly MemberIdentity[];
+  /** As of the configuration in effect here. */
+  readonly members: readonly Member[];
+  /** This node follows without a vote. */
+  readonly learner: boolean;
+  /** The first index of the log; what is below is in the state store alone. */
+  readonly firstIndex: number;
+  /** Bytes on disk, as last measured: log and state store. */
+  readonly logBytes: number;
+  readonly stateBytes: number;
   readonly instances: number;
   readonly watches: number;
   readonly problems: readonly string[];
@@ -131,6 +160,9 @@ export interface RegistryNode {
     instanceId: string,
     options: CallOptions,
   ): Promise<number | undefined>;
+  /** Changes who belongs to the cluster, or who leads; from any node. Resolves with the members once the change is committed.
+   * failedPrecondition names the rule that stands against it, alreadyExists a name in use, notFound an unknown one. */
+  changeMembers(change: MemberChange, options: CallOptions): Promise<readonly Member[]>;
   readonly registry: Registry;
   readonly watches: WatchHub;
   status(): NodeStatus;

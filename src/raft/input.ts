@@ -1,7 +1,7 @@
 // Everything that can happen to the core. One input is one synchronous step.
 import type { LogIndex, NodeId, Term } from '../lib/ids.ts';
 import type { Message } from './messages.ts';
-import type { LogEntry } from './types.ts';
+import type { Configuration, LogEntry } from './types.ts';
 
 /** The host's own number for a proposal or a read; echoed in Ready. The host never reuses one. */
 export type Token = number;
@@ -17,6 +17,24 @@ export type Input =
   | { readonly kind: 'message'; readonly from: NodeId; readonly message: Message }
   /** Append to the log if this node leads; otherwise each proposal comes back in Ready.rejected. */
   | { readonly kind: 'propose'; readonly proposals: readonly Proposal[] }
+  /** Append a membership entry (dissertation 4.1). `payload` is a configuration that differs from the current one in at most
+   * one voter or one learner; adding, promoting and removing are all expressed so. Answered like a proposal: Ready.appended,
+   * or Ready.rejected with the rule it broke. */
+  | { readonly kind: 'proposeMembership'; readonly token: Token; readonly payload: Uint8Array }
+  /** Hand leadership over (dissertation 3.10); undefined picks the voter that holds most of the log. Proposals are rejected as
+   * `transferring` until another node leads or an election timeout has passed; ignored where this node does not lead or
+   * nobody can take over. */
+  | { readonly kind: 'transferLeadership'; readonly target: NodeId | undefined }
+  /** A snapshot that this node pulled is verified and on stable storage, beside the current state and not yet in its place.
+   * Answered by Ready.install, or by nothing when the log has moved beyond it. */
+  | {
+      readonly kind: 'snapshotReceived';
+      readonly index: LogIndex;
+      readonly term: Term;
+      readonly configuration: Configuration;
+    }
+  /** The state up to here is durable outside the log, for good: entries up to it may go. Ignored unless it raises the floor. */
+  | { readonly kind: 'compact'; readonly index: LogIndex }
   /** Ask for an index that a linearizable read must wait for. Works on every node; answered in Ready.reads or .rejected. */
   | { readonly kind: 'readIndex'; readonly token: Token }
   /** The batch with this sequence, and every one before it, is on stable storage. */

@@ -25,6 +25,8 @@ export interface RequestVote {
   readonly term: Term;
   readonly lastLogIndex: LogIndex;
   readonly lastLogTerm: Term;
+  /** The leader itself asked for this campaign (`TimeoutNow`), so stickiness does not apply (dissertation 3.10). */
+  readonly transfer: boolean;
 }
 export interface RequestVoteResponse {
   readonly kind: 'requestVoteResponse';
@@ -82,6 +84,32 @@ export interface ReadIndexResponse {
   readonly readIndex: LogIndex | undefined;
 }
 
+/** The entries the receiver needs next are no longer in the sender's log: it is to pull a snapshot from the sender. The
+ * content travels beside consensus, in chunks that the receiver asks for; repeated with heartbeats until it is answered
+ * (section 7, with the transfer turned round). */
+export interface InstallSnapshot {
+  readonly kind: 'installSnapshot';
+  readonly term: Term;
+  readonly session: Session;
+}
+/** The receiver's log now begins at `index`: a snapshot up to it is durable there, whatever the log held before. */
+export interface InstallSnapshotResponse {
+  readonly kind: 'installSnapshotResponse';
+  readonly term: Term;
+  readonly session: Session;
+  readonly index: LogIndex;
+}
+/** From a follower that has its log but not the state below it: it needs a snapshot although its log matches. */
+export interface SnapshotWanted {
+  readonly kind: 'snapshotWanted';
+  readonly term: Term;
+}
+/** From the leader to the one it hands over to: campaign at once, without pre-vote (dissertation 3.10). */
+export interface TimeoutNow {
+  readonly kind: 'timeoutNow';
+  readonly term: Term;
+}
+
 export type Message =
   | PreVote
   | PreVoteResponse
@@ -92,7 +120,11 @@ export type Message =
   | Heartbeat
   | HeartbeatResponse
   | ReadIndexRequest
-  | ReadIndexResponse;
+  | ReadIndexResponse
+  | InstallSnapshot
+  | InstallSnapshotResponse
+  | SnapshotWanted
+  | TimeoutNow;
 
 export interface Envelope {
   readonly to: NodeId;

@@ -16,7 +16,7 @@ import {
   sendReads,
   tickReads,
 } from './read-index.ts';
-import type { RaftView, Ready } from './ready.ts';
+import type { PeerView, RaftView, Ready } from './ready.ts';
 import { receive } from './receive.ts';
 import {
   advanceCommit,
@@ -35,6 +35,8 @@ export interface Raft {
   hasReady(): boolean;
   takeReady(): Ready;
   view(): RaftView;
+  /** One for each other member, ascending by id; empty unless this node leads. */
+  peers(): readonly PeerView[];
 }
 
 /** A node that starts, or starts again, as a follower with what it had persisted. Throws InvariantError if the parts of

@@ -3,12 +3,18 @@
 import type { LogIndex, NodeId, Term } from '../lib/ids.ts';
 import type { Token } from './input.ts';
 import type { Envelope } from './messages.ts';
-import type { LogEntry, PersistBatch } from './types.ts';
+import type { Configuration, LogEntry, Membership, PersistBatch } from './types.ts';
 
 /** Why a proposal or read was not taken. All of these are certain: nothing was appended. */
 export type RejectReason =
   | 'notLeader' // another node leads, see RaftView.leader
   | 'noLeader' // no leader is known, or leadership or its quorum was lost before the read was confirmed
+  | 'transferring' // leadership is being handed over: the next leader takes it
+  | 'termNotCommitted' // a membership change before the leader has committed in its own term (Ongaro 2015)
+  | 'changePending' // a membership change while another one is not committed
+  | 'invalidChange' // a membership change of more than one member, or one that leaves no voter
+  | 'notCaughtUp' // the learner to be promoted lacks too much of the log
+  | 'wouldLoseQuorum' // no majority of the voters after the change has been heard lately
   | 'overloaded'; // the limit on entries not yet committed, or on pending reads, is reached
 
 export interface Rejected {
@@ -36,6 +42,12 @@ export interface FetchRequest {
   readonly maxBytes: number;
 }
 
+/** A snapshot in the host's hands takes the place of the state. */
+export interface SnapshotInstall {
+  readonly index: LogIndex;
+  readonly term: Term;
+}
+
 export type Role = 'follower' | 'preCandidate' | 'candidate' | 'leader';
 
 /** Structured trace of what the core decided; the host logs it. */
@@ -48,6 +60,11 @@ export type RaftEvent =
     }
   | { readonly kind: 'leaderChanged'; readonly leader: NodeId | undefined; readonly term: Term }
   | { readonly kind: 'truncated'; readonly after: LogIndex; readonly term: Term }
+  | { readonly kind: 'floorRaised'; readonly index: LogIndex }
+  | { readonly kind: 'logReplaced'; readonly index: LogIndex; readonly lastIndexBefore: LogIndex }
+  | { readonly kind: 'snapshotNeeded'; readonly peer: NodeId }
+  | { readonly kind: 'transferStarted'; readonly target: NodeId }
+  | { readonly kind: 'transferEnded'; readonly reason: string }
   | { readonly kind: 'staleReplyDropped'; readonly peer: NodeId }
   | { readonly kind: 'steppedDown'; readonly term: Term; readonly reason: string };
 
@@ -58,6 +75,14 @@ export interface Ready {
   /** Votes and acknowledgements: only once `persist` and every earlier batch is durable. Without a `persist` of its own it
    * waits for the latest batch handed out before, and for nothing when all of those are durable. */
   readonly sendAfterPersist: readonly Envelope[];
+  /** Once `persist` is durable the host puts the snapshot it reported with `snapshotReceived` in the place of its state and
+   * steps `applied` with this index. No entry is handed out as committed before that. */
+  readonly install: SnapshotInstall | undefined;
+  /** Pull a snapshot from this peer, unless a pull from it is under way. Said again while it is needed. */
+  readonly pullSnapshotFrom: NodeId | undefined;
+  /** The configuration in effect, when it is another one than in the last Ready: appended, truncated away, or installed. The
+   * first Ready always says it. It may not be committed yet. */
+  readonly configuration: Configuration | undefined;
   readonly appended: readonly Appended[];
   /** Newly committed, in order, without gaps, each handed out once. */
   readonly committed: readonly LogEntry[];
@@ -76,6 +101,25 @@ export interface RaftView {
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;
   readonly persistedIndex: LogIndex;
+  /** The first index the log holds, or would hold: one above its floor. */
+  readonly firstIndex: LogIndex;
+  readonly membership: Membership;
+  /** Index of the entry that brought the membership; committed iff it is not above commitIndex. */
+  readonly configurationIndex: LogIndex;
+  /** The state below the log is missing here: nothing is applied, and this node does not campaign, until a snapshot came. */
+  readonly awaitsSnapshot: boolean;
+  /** Leader only: to whom leadership is being handed over. */
+  readonly transferTarget: NodeId | undefined;
   /** Leader only: true once an entry of this leader's own term is committed. */
   readonly committedInTerm: boolean;
+}
+
+/** What a leader knows of one other member, for Status, for retention and for whoever warns of a follower left behind. */
+export interface PeerView {
+  readonly peer: NodeId;
+  readonly learner: boolean;
+  readonly flow: 'probe' | 'replicate' | 'snapshot';
+  readonly matchIndex: LogIndex;
+  /** It answered in the current check-quorum window or the one before. */
+  readonly active: boolean;
 }

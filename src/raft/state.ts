@@ -9,7 +9,7 @@ import { lastTerm, openLog, type RaftLog } from './log.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
 import { quorumSize } from './quorum.ts';
-import type { HardState, LogEntry, TermRun } from './types.ts';
+import type { Configuration, HardState, LogEntry, LogFloor, TermRun } from './types.ts';
 
 /** When this node campaigns next. */
 export interface ElectionTimer {
@@ -139,11 +139,16 @@ export interface RaftState {
 export interface RaftStart {
   readonly config: RaftConfig;
   readonly hardState: HardState;
-  /** Term runs of the whole log, ascending; empty for an empty log. */
+  /** Where the log begins; index 0 for a whole log. */
+  readonly floor: LogFloor;
+  /** The configurations that entries after the floor brought, ascending. */
+  readonly configurations: readonly Configuration[];
+  /** Term runs of the entries after the floor, ascending; empty where there are none. */
   readonly runs: readonly TermRun[];
   readonly lastIndex: LogIndex;
-  /** The entries after `appliedIndex`, up to lastIndex: not yet applied, so they must be at hand. */
+  /** The entries after `appliedIndex` and the floor, up to lastIndex: not yet applied, so they must be at hand. */
   readonly tail: readonly LogEntry[];
+  /** Below the floor: the state has been lost, and a snapshot has to bring it back. */
   readonly appliedIndex: LogIndex;
 }
 

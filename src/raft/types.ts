@@ -1,8 +1,33 @@
 // The persistent vocabulary of consensus: what a log holds and what must survive a crash.
 import type { LogIndex, NodeId, Term } from '../lib/ids.ts';
 
-/** `bootstrap`: the first record, equal on every node. `noop`: a new leader's first entry. `command`: for the state machine. */
-export type EntryKind = 'bootstrap' | 'noop' | 'command';
+/** `bootstrap`: the first record, equal on every node. `noop`: a new leader's first entry. `command`: for the state machine.
+ * `membership`: who belongs to the cluster from this entry on, in effect where it is appended (dissertation 4.1). The
+ * payloads of `bootstrap` and `membership` entries are configurations; `RaftConfig.membershipOf` reads them. */
+export type EntryKind = 'bootstrap' | 'noop' | 'command' | 'membership';
+
+/** Who counts and who only follows. Disjoint, each ascending. Both empty: this node has not learnt of a cluster yet. */
+export interface Membership {
+  /** Elect, and make entries committed by a majority of them. */
+  readonly voters: readonly NodeId[];
+  /** Receive the log and answer reads; count for nothing (dissertation 4.2.1). */
+  readonly learners: readonly NodeId[];
+}
+
+/** A configuration and the entry that brought it. Index 0 with an empty payload: none yet. */
+export interface Configuration {
+  readonly index: LogIndex;
+  readonly payload: Uint8Array;
+}
+
+/** The log begins after this point: everything up to it is in the state machine's own store, or came as a snapshot. The
+ * configuration is the one in effect there, so that who belongs to the cluster is always a function of (floor, log). */
+export interface LogFloor {
+  /** 0: the log is whole. */
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly configuration: Configuration;
+}
 
 /** One log entry. `payload` is opaque here: encoded once by the leader, stored and checksummed as those bytes everywhere. */
 export interface LogEntry {
@@ -29,6 +54,10 @@ export interface PersistBatch {
   readonly hardState: HardState;
   /** Entries after this index are dropped before `entries` are added; undefined: none are. */
   readonly truncateAfter: LogIndex | undefined;
+  /** Not undefined: the log is to begin after this point, which takes effect after `truncateAfter` and before `entries`.
+   * Where the log holds an entry of this index and term, the entries behind it stay; where it does not, all of them are
+   * dropped and the log goes on after the floor. What lies below may be deleted once this batch is durable. */
+  readonly floor: LogFloor | undefined;
   readonly entries: readonly LogEntry[];
 }
 

@@ -95,6 +95,22 @@ export interface Registry {
    * hash, so that the hash compared between nodes is the hash of what memory really holds. Returns how many differed. What once
    * differed stays visible in the hash until the process ends, also if the record is replaced: it may have been served. */
   scrub(count: number): number;
+  /** Takes over the whole content of a snapshot in one step; what was here is gone, and the list of changed records is empty. */
+  replace(loaded: LoadedRegistry): void;
+}
+
+/** Builds a registry's content beside the one in use, piece by piece, so that loading never blocks the loop for long. */
+export interface RegistryLoader {
+  /** Records in any order; each key once. Throws MalformedRecordError-like InvariantErrors for what no version writes. */
+  add(records: readonly StoredRecord[]): void;
+  /** undefined: the records do not have the hash that `meta` states. */
+  finish(meta: RegistryMeta): LoadedRegistry | undefined;
+}
+declare const loaded: unique symbol;
+/** Opaque: for `Registry.replace`, once. */
+export interface LoadedRegistry {
+  readonly [loaded]: true;
+  readonly instanceCount: number;
 }
 
 export interface ListPosition {
