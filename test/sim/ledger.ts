@@ -84,6 +84,9 @@ export class RaftLedger {
     this.opened(node, store.image);
     return {
       image: store.image,
+      get bytes() {
+        return store.bytes;
+      },
       append: (batch) => {
         this.#written(node, batch);
         return store.append(batch).then(() => this.#durable(node, batch));

@@ -252,12 +252,12 @@ export class Machine {
     return new MemoryStateStore(this.#state, { beforeDurable }, reason);
   }
 
-  #keepState({ records, appliedIndex, appliedTerm, meta }: StateBatch): void {
+  #keepState({ records, ...last }: StateBatch): void {
     for (const { key, value } of records) {
       if (value === undefined) this.#state.records.delete(key);
       else this.#state.records.set(key, value.slice());
     }
-    this.#state.last = { appliedIndex, appliedTerm, meta };
+    this.#state.last = last;
   }
 
   /** The node ended itself. A disk error that was made is a reason; nothing else is. */
