@@ -54,7 +54,8 @@ export class LogModel {
     this.hardState = { term: now, votedFor: plan.votedFor, commitIndex: logIndex(commit) };
     this.#sequence++;
     const { hardState } = this;
-    return { sequence: this.#sequence, term: now, hardState, truncateAfter, entries };
+    const sequence = this.#sequence;
+    return { sequence, term: now, hardState, truncateAfter, floor: undefined, entries };
   }
 }
 

@@ -4,17 +4,30 @@ import { deferred, type Deferred } from '../../src/lib/deferred.ts';
 import { logIndex, term } from '../../src/lib/ids.ts';
 import type { LogIndex } from '../../src/lib/ids.ts';
 import type { LogImage, LogStore } from '../../src/node/ports.ts';
-import type { HardState, LogEntry, PersistBatch, TermRun } from '../../src/raft/index.ts';
+import type {
+  Configuration,
+  HardState,
+  LogEntry,
+  LogFloor,
+  PersistBatch,
+  TermRun,
+} from '../../src/raft/index.ts';
 
 /** What outlives the process. */
 export interface MemoryLog {
   hardState: HardState;
+  floor: LogFloor;
   readonly entries: LogEntry[];
 }
 
 export function emptyMemoryLog(): MemoryLog {
   return {
     hardState: { term: term(0), votedFor: undefined, commitIndex: logIndex(0) },
+    floor: {
+      index: logIndex(0),
+      term: term(0),
+      configuration: { index: logIndex(0), payload: new Uint8Array() },
+    },
     entries: [],
   };
 }
@@ -43,9 +56,15 @@ export class MemoryLogStore implements LogStore {
     this.#beforeDurable = options.beforeDurable ?? (() => Promise.resolve());
     this.image = {
       hardState: log.hardState,
+      floor: log.floor,
+      configurations: configurationsOf(log.entries),
       runs: runsOf(log.entries),
       lastIndex: logIndex(log.entries.length),
     };
+  }
+
+  get bytes(): number {
+    return this.#log.entries.reduce((sum, { payload }) => sum + payload.length, 0);
   }
 
   append(batch: PersistBatch): Promise<void> {
@@ -113,4 +132,10 @@ export function runsOf(entries: readonly LogEntry[]): readonly TermRun[] {
   return entries
     .filter((entry, at) => entry.term !== entries[at - 1]?.term)
     .map((entry) => ({ firstIndex: entry.index, term: entry.term }));
+}
+
+function configurationsOf(entries: readonly LogEntry[]): readonly Configuration[] {
+  return entries
+    .filter(({ kind }) => kind === 'bootstrap' || kind === 'membership')
+    .map(({ index, payload }) => ({ index, payload: payload.slice() }));
 }

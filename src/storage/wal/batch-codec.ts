@@ -10,7 +10,7 @@ export type BatchPiece = Pick<PersistBatch, 'hardState' | 'truncateAfter' | 'ent
 
 const batchHeaderBytes = 38;
 const entryHeaderBytes = 13;
-const kinds: readonly EntryKind[] = ['bootstrap', 'noop', 'command'];
+const kinds: readonly EntryKind[] = ['bootstrap', 'noop', 'command', 'membership'];
 const truncates = 1;
 const voted = 2;
 

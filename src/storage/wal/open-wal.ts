@@ -127,7 +127,13 @@ async function open(settings: WalSettings, formed: boolean): Promise<WriteAheadL
   );
   const { entries, sequence, previousCrc } = replay;
   return new WriteAheadLog(settings, {
-    image: { hardState: replay.hardState, runs: entries.runs.all, lastIndex: entries.lastIndex },
+    image: {
+      hardState: replay.hardState,
+      floor: replay.floor,
+      configurations: replay.configurations,
+      runs: entries.runs.all,
+      lastIndex: entries.lastIndex,
+    },
     entries,
     segments,
     file: await files.open(active.path, 'durable'),

@@ -2,7 +2,7 @@
 // everything. See docs of `scanSegment` for the argument.
 import { assert } from '../../lib/assert.ts';
 import { logIndex, term } from '../../lib/ids.ts';
-import type { HardState } from '../../raft/index.ts';
+import type { Configuration, HardState, LogFloor } from '../../raft/index.ts';
 import { DamagedLogError } from '../errors.ts';
 import { walkBody } from './batch-codec.ts';
 import { EntryMap } from './entry-map.ts';
@@ -30,6 +30,9 @@ export interface Replay {
   readonly owner: string;
   readonly entries: EntryMap;
   hardState: HardState;
+  floor: LogFloor;
+  /** Brought by entries that hold, ascending. */
+  readonly configurations: Configuration[];
   /** What the next frame must carry. */
   sequence: number;
   previousCrc: number;
@@ -37,11 +40,20 @@ export interface Replay {
   lastWrite: Extent | undefined;
 }
 
+/** The floor of a log from which nothing was ever let go. */
+const wholeLog: LogFloor = {
+  index: logIndex(0),
+  term: term(0),
+  configuration: { index: logIndex(0), payload: new Uint8Array() },
+};
+
 export function emptyReplay(owner: string): Replay {
   return {
     owner,
     entries: new EntryMap(),
     hardState: { term: term(0), votedFor: undefined, commitIndex: logIndex(0) },
+    floor: wholeLog,
+    configurations: [],
     sequence: 1,
     previousCrc: 0,
     lastWrite: undefined,
@@ -195,15 +207,22 @@ function misfitOf(
 }
 
 function applyFrame(frame: Buffer, header: FrameHeader, extent: Extent, replay: Replay): void {
-  const { entries } = replay;
+  const { entries, configurations } = replay;
+  const body = bodyOf(frame, header);
   const place = { sector: extent.segment.baseSector + extent.from, sectors: header.sectors };
-  walkBody(bodyOf(frame, header), header.batchCount, {
+  walkBody(body, header.batchCount, {
     batch: (hardState, truncateAfter) => {
       assert(hardState.term >= replay.hardState.term, 'the term never falls');
       replay.hardState = hardState;
-      if (truncateAfter !== undefined) entries.truncate(truncateAfter);
+      if (truncateAfter === undefined) return;
+      entries.truncate(truncateAfter);
+      while ((configurations.at(-1)?.index ?? 0) > truncateAfter) configurations.pop();
     },
-    entry: (index, entryTerm) => entries.append(index, entryTerm, place),
+    entry: (index, entryTerm, kind, { from, to }) => {
+      entries.append(index, entryTerm, place);
+      if (kind !== 'bootstrap' && kind !== 'membership') return;
+      configurations.push({ index, payload: Uint8Array.prototype.slice.call(body, from, to) });
+    },
   });
   assert(replay.hardState.commitIndex <= entries.lastIndex, 'what is committed is in the log');
   replay.sequence = header.sequence + 1;

@@ -146,6 +146,11 @@ export class WriteAheadLog implements LogStore {
     await this.#file.close();
   }
 
+  get bytes(): number {
+    const sectors = this.#segments.reduce((sum, segment) => sum + segment.sectors, 0);
+    return sectors * sectorBytes + (this.#spare === undefined ? 0 : this.#settings.segmentBytes);
+  }
+
   stats(): WalStats {
     return { ...this.#stats, segments: this.#segments.length };
   }
