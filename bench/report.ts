@@ -60,14 +60,20 @@ function busy(results: WorkloadReport['results']): readonly string[] {
 
 function lines({ workload, results, targets }: WorkloadReport): readonly string[] {
   const own = summarize(results.get('rollcall') ?? []);
-  const peer = targets.find(({ name }) => name !== 'rollcall');
-  const peers = peer === undefined ? [] : summarize(results.get(peer.name) ?? []);
+  const peers = targets
+    .filter(({ name }) => name !== 'rollcall')
+    .map(({ name }) => ({ name, summaries: summarize(results.get(name) ?? []) }));
   const rows = own.map(({ figure, median, minimum, maximum }) => {
     const text = `${figure.name.padEnd(48)} ${shown(median)} ${figure.unit} (${shown(minimum)} to ${shown(maximum)})`;
-    const other = peers.find((candidate) => candidate.figure.name === figure.name);
-    if (other === undefined) return text;
-    const ratio = `ratio ${shown(median / other.median)} (${figure.better} is better)`;
-    return `${text}; ${peer?.name ?? ''} ${shown(other.median)} (${shown(other.minimum)} to ${shown(other.maximum)}), ${ratio}`;
+    const comparisons = peers.flatMap(({ name, summaries }) => {
+      const other = summaries.find((candidate) => candidate.figure.name === figure.name);
+      if (other === undefined) return [];
+      const ratio = `ratio ${shown(median / other.median)} (${figure.better} is better)`;
+      return [
+        `${name} ${shown(other.median)} (${shown(other.minimum)} to ${shown(other.maximum)}), ${ratio}`,
+      ];
+    });
+    return [text, ...comparisons].join('; ');
   });
   const voids = [...results].flatMap(([name, rounds]) =>
     rounds.flatMap((round) =>

@@ -1,22 +1,36 @@
-// npm run bench -- register|watch|failover|heartbeat|read [--peer etcd]: measures three real nodes on loopback, and with
-// a peer the same work there in the same run, round by round in turn; only the ratios travel between machines.
+// npm run bench -- register|watch|failover|… [--peer etcd | --against COMMIT]: measures real nodes on loopback, and with a
+// peer or another commit the same work there in the same run, round by round in turn; only the ratios travel between machines.
 import { cpus } from 'node:os';
 import { Command, Option } from 'commander';
 import { report, type WorkloadReport } from './report.ts';
+import { buildEarlier } from './targets/earlier.ts';
 import { startEtcd } from './targets/etcd.ts';
 import { startRollcall } from './targets/rollcall.ts';
 import type { Target } from './targets/target.ts';
-import { failover } from './workloads/failover.ts';
+import { busy } from './workloads/busy.ts';
+import { cold } from './workloads/cold.ts';
+import { failover, handover, pausing } from './workloads/failover.ts';
 import { heartbeat } from './workloads/heartbeat.ts';
 import { read } from './workloads/read.ts';
 import { register } from './workloads/register.ts';
 import { watch } from './workloads/watch.ts';
 import type { Round, Workload } from './workloads/workload.ts';
 
-const workloads: readonly Workload[] = [register, watch, failover, heartbeat, read];
+const workloads: readonly Workload[] = [
+  register,
+  watch,
+  failover,
+  handover,
+  pausing,
+  heartbeat,
+  read,
+  cold,
+  busy,
+];
 
 interface BenchOptions {
   readonly peer?: 'etcd';
+  readonly against?: string;
   readonly seconds: string;
   readonly rounds: string;
   readonly inFlight?: string;
@@ -47,6 +61,22 @@ async function measure(
   return { workload, results, targets };
 }
 
+/** Adds to `targets` as they start: this build first, then what it is compared with. */
+async function startTargets(
+  { nodes = 3, ownOnly = false, name }: Workload,
+  { peer, against }: BenchOptions,
+  targets: Target[],
+): Promise<void> {
+  if (peer !== undefined && ownOnly) throw new Error(`${name} runs on no other system`);
+  // Built before anything is measured or started.
+  const earlier = against === undefined ? undefined : buildEarlier(against);
+  targets.push(await startRollcall({ nodes }));
+  if (earlier !== undefined) {
+    targets.push(await startRollcall({ nodes, checkout: earlier, name: `commit ${against}` }));
+  }
+  if (peer === 'etcd') targets.push(await startEtcd());
+}
+
 async function main(names: readonly string[], options: BenchOptions): Promise<void> {
   const chosen = workloads.filter((workload) => names.includes(workload.name));
   if (chosen.length !== new Set(names).size) {
@@ -58,8 +88,7 @@ async function main(names: readonly string[], options: BenchOptions): Promise<vo
   for (const workload of chosen) {
     const targets: Target[] = [];
     try {
-      targets.push(await startRollcall());
-      if (options.peer === 'etcd') targets.push(await startEtcd());
+      await startTargets(workload, options, targets);
       const inFlight = options.inFlight?.split(',').map(Number) ?? workload.inFlight;
       reports.push(
         await measure(workload, targets, {
@@ -85,6 +114,7 @@ await new Command('bench')
   .addOption(
     new Option('--peer <system>', 'the same work there, in the same run').choices(['etcd']),
   )
+  .option('--against <commit>', 'the same work on a build of that commit, in the same run')
   .option('--seconds <n>', 'length of one round', '5')
   .option('--rounds <n>', 'rounds on each system, in turn; the median is reported', '3')
   .option(

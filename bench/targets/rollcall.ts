@@ -7,7 +7,7 @@ import { ProcessCluster } from '../../test/support/process-cluster.ts';
 import { repositoryRoot } from '../../test/support/repository-root.ts';
 import { countField } from '../load/count-field.ts';
 import { type GrpcConnection, openConnection } from '../load/grpc-connection.ts';
-import { instanceValue, registerRequest } from './payload.ts';
+import { instanceValue, registerRequest, ttlMs } from './payload.ts';
 import type { HeartbeatStream, Target } from './target.ts';
 
 const root = new protobuf.Root();
@@ -30,16 +30,29 @@ const path = (method: string): string => `/rollcall.v1.Registry/${method}`;
 const encode = (type: protobuf.Type, value: object): Uint8Array =>
   type.encode(type.fromObject(value)).finish();
 
-async function registerMany(address: string, count: number): Promise<readonly string[]> {
+const batchSize = 1000;
+const leaseTtlMs = 60_000;
+
+async function registerMany(
+  address: string,
+  count: number,
+  ttl_ms: number,
+): Promise<readonly string[]> {
   const connection = openConnection(address);
   const ids = Array.from({ length: count }, (_, n) => `lease-${n}`);
-  for (let from = 0; from < count; from += 1000) {
-    const instances = ids.slice(from, from + 1000).map((id) => ({
-      ...instance.toObject(instance.decode(instanceValue(`leases-${from / 1000}`, id))),
-      ttl_ms: 60_000,
-    }));
-    await connection.unary(path('RegisterBatch'), encode(registerBatchRequest, { instances }));
-  }
+  let next = 0;
+  const caller = async (): Promise<void> => {
+    while (next < count) {
+      const from = next;
+      next += batchSize;
+      const instances = ids.slice(from, from + batchSize).map((id) => ({
+        ...instance.toObject(instance.decode(instanceValue(`leases-${from / batchSize}`, id))),
+        ttl_ms,
+      }));
+      await connection.unary(path('RegisterBatch'), encode(registerBatchRequest, { instances }));
+    }
+  };
+  await Promise.all([caller(), caller()]);
   connection.close();
   return ids;
 }
@@ -91,10 +104,21 @@ function watchService(
   });
 }
 
-/** Starts three nodes and waits for their leader. `flags` are further server flags. */
-export async function startRollcall(flags: readonly string[] = []): Promise<Target> {
-  const cluster = await ProcessCluster.start({ flags });
-  const manifest = readFileSync(join(repositoryRoot(), 'package.json'), 'utf8');
+export interface RollcallOptions {
+  readonly name?: string;
+  /** A checkout with a build in it; this one by default. */
+  readonly checkout?: string;
+  readonly nodes?: number;
+}
+
+/** Starts three nodes, or as many as asked for, and waits for their leader. */
+export async function startRollcall(options: RollcallOptions = {}): Promise<Target> {
+  const { name = 'rollcall', checkout = repositoryRoot(), nodes = 3 } = options;
+  const cluster = await ProcessCluster.start({
+    nodes,
+    main: join(checkout, 'dist', 'cli', 'main.js'),
+  });
+  const manifest = readFileSync(join(checkout, 'package.json'), 'utf8');
   const control: GrpcConnection[] = [];
   const node = (position: number) => present(cluster.nodes[position], 'a node');
   const leader = async (): Promise<number | undefined> => {
@@ -102,7 +126,7 @@ export async function startRollcall(flags: readonly string[] = []): Promise<Targ
     return found === undefined ? undefined : cluster.nodes.indexOf(found);
   };
   return {
-    name: 'rollcall',
+    name,
     version: (JSON.parse(manifest) as { version: string }).version,
     addresses: cluster.endpoints,
     leader,
@@ -120,7 +144,7 @@ export async function startRollcall(flags: readonly string[] = []): Promise<Targ
     watch: watchService,
     leases: async (count, perMessage) => {
       const address = node((await leader()) ?? 0).clientAddress;
-      const ids = await registerMany(address, count);
+      const ids = await registerMany(address, count, leaseTtlMs);
       const connections = Array.from({ length: 4 }, () => openConnection(address));
       control.push(...connections);
       const streams: HeartbeatStream[] = [];
@@ -130,8 +154,17 @@ export async function startRollcall(flags: readonly string[] = []): Promise<Targ
       }
       return streams;
     },
-    kill: (position) => node(position).kill('SIGKILL'),
+    instances: async (count) => {
+      await registerMany(node((await leader()) ?? 0).clientAddress, count, ttlMs);
+    },
+    signal: (position, signal) => node(position).signal(signal),
+    kill: (position, signal = 'SIGKILL') => node(position).kill(signal),
     restart: async (position) => node(position).start(),
+    logFile: (position) => node(position).logFile,
+    terms: async () => {
+      const statuses = await Promise.all(cluster.nodes.map((one) => one.status(5000)));
+      return statuses.map(({ term }) => Number(term));
+    },
     stop: async () => {
       for (const connection of control) connection.close();
       await cluster.stop();

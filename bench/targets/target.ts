@@ -31,7 +31,14 @@ export interface Target {
   ): Promise<MessageStream>;
   /** Makes `count` leases of 60 s TTL, as fast as the system allows; returns one stream for each `perStream` of them. */
   leases(count: number, perMessage: number): Promise<readonly HeartbeatStream[]>;
-  kill(position: number): Promise<void>;
+  /** Registers so many instances of long TTL in batches. Only where this system is the target. */
+  instances?(count: number): Promise<void>;
+  signal?(position: number, signal: NodeJS.Signals): void;
+  /** SIGKILL by default; resolves when the process is gone. */
+  kill(position: number, signal?: NodeJS.Signals): Promise<void>;
   restart(position: number): Promise<void>;
+  logFile?(position: number): string;
+  /** The term each node is in. */
+  terms?(): Promise<readonly number[]>;
   stop(): Promise<void>;
 }

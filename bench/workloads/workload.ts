@@ -26,6 +26,10 @@ export interface Workload {
   readonly summary: string;
   /** Values of `inFlight` to run; one round each. */
   readonly inFlight: readonly number[];
+  /** How many nodes it needs; 3 by default. */
+  readonly nodes?: number;
+  /** True where only this program can be the target, not another system. */
+  readonly ownOnly?: boolean;
   run(target: Target, options: WorkloadOptions): Promise<Round>;
 }
 

@@ -36,6 +36,8 @@ export interface ProcessClusterOptions {
   readonly nodes?: number;
   /** Where data and logs go; a temporary directory, removed at stop, by default. */
   readonly directory?: string;
+  /** The program: this repository's build by default; the build of another commit to compare with. */
+  readonly main?: string;
   /** Further flags for every server. */
   readonly flags?: readonly string[];
   /** A command to run the server under, as `['strace', '-f', …]`, its output into `directory`; by default none. */
@@ -137,7 +139,7 @@ export class ProcessCluster {
     const ids = Array.from({ length: count }, (_, position) => `n${position + 1}`);
     const address = (position: number): string => `127.0.0.1:${ports[position] ?? 0}`;
     const members = ids.map((id, position) => `${id}=${address(count + position)}`).join(',');
-    const main = join(repositoryRoot(), 'dist', 'cli', 'main.js');
+    const main = options.main ?? join(repositoryRoot(), 'dist', 'cli', 'main.js');
     const nodes = ids.map((id, position) => {
       const dataDir = join(directory, id);
       const flags = ['--node-id', id, '--data-dir', dataDir, '--initial-members', members];
