@@ -47,6 +47,7 @@ function startElection(state: RaftState, hurriedTicks: number): void {
     term: state.term,
     lastLogIndex: log.lastIndex,
     lastLogTerm: lastTerm(log),
+    transfer: false,
   };
   for (const peer of state.peers) sendAfterPersist(state.outbox, peer, request);
 }

@@ -27,6 +27,7 @@ export function takePersist(state: RaftState): PersistBatch | undefined {
     term,
     hardState: { term, votedFor, commitIndex: state.commitIndex },
     truncateAfter: log.truncateAfter,
+    floor: undefined,
     entries: rangeOf(log, nextIndex(log.issuedIndex), log.lastIndex),
   };
   state.outstanding.push({

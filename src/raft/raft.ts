@@ -1,6 +1,6 @@
 // The core as one object: inputs in, a Ready out. Every step ends with the invariants.
 import { assert } from '../lib/assert.ts';
-import type { NodeId, Term } from '../lib/ids.ts';
+import { logIndex, type NodeId, type Term } from '../lib/ids.ts';
 import { noteApplied, takeCommitted } from './commit.ts';
 import { countOwnVote, losePeer, tickElection } from './election.ts';
 import type { Input, Proposal } from './input.ts';
@@ -57,6 +57,7 @@ export function createRaft(start: RaftStart): Raft {
       return ready;
     },
     view: () => view(state),
+    peers: () => [],
   };
 }
 
@@ -139,6 +140,7 @@ function hasReady(state: RaftState): boolean {
   const role = state.role;
   return (
     !isEmpty(state.outbox) ||
+    state.configurationTold !== state.configuration ||
     state.handedOutIndex < state.commitIndex ||
     needsPersist(state) ||
     hasReadsToStart(state) ||
@@ -153,8 +155,17 @@ function takeReady(state: RaftState): Ready {
   const persist = takePersist(state);
   const committed = takeCommitted(state);
   const { outbox } = state;
+  const configuration = state.configurationTold ? undefined : state.configuration;
+  state.configurationTold = state.configuration;
   state.outbox = createOutbox();
-  return { persist, committed, ...outbox };
+  return {
+    persist,
+    install: undefined,
+    pullSnapshotFrom: undefined,
+    configuration,
+    committed,
+    ...outbox,
+  };
 }
 
 function startReads(state: RaftState): void {
@@ -179,6 +190,11 @@ function view(state: RaftState): RaftView {
     commitIndex: state.commitIndex,
     appliedIndex: state.appliedIndex,
     persistedIndex: log.persistedIndex,
+    firstIndex: logIndex(1),
+    membership: state.membership,
+    configurationIndex: state.configuration.index,
+    awaitsSnapshot: false,
+    transferTarget: undefined,
     committedInTerm: role.kind === 'leader' && role.committedInTerm,
   };
 }

@@ -8,8 +8,9 @@ import type { Token } from './input.ts';
 import { lastTerm, openLog, type RaftLog } from './log.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
+import { membershipAt } from './membership.ts';
 import { quorumSize } from './quorum.ts';
-import type { Configuration, HardState, LogEntry, LogFloor, TermRun } from './types.ts';
+import type { Configuration, HardState, LogEntry, LogFloor, Membership, TermRun } from './types.ts';
 
 /** When this node campaigns next. */
 export interface ElectionTimer {
@@ -112,12 +113,16 @@ export interface RaftState {
   /** The other voters, ascending. Every loop over peers follows this order. */
   readonly peers: readonly NodeId[];
   readonly quorum: number;
+  readonly configuration: Configuration;
+  readonly membership: Membership;
   readonly random: Random;
   readonly log: RaftLog;
   /** Peers whose process was reported gone and that have not been heard since. */
   readonly gone: Set<NodeId>;
   /** Oldest first. */
   readonly outstanding: IssuedBatch[];
+  /** The one that a Ready has said last. */
+  configurationTold: Configuration | undefined;
   outbox: Outbox;
   role: RoleState;
   term: Term;
@@ -160,16 +165,21 @@ export function createState(start: RaftStart): RaftState {
   assert(hardState.commitIndex <= lastIndex, 'what was known to be committed is in the log');
   assert(appliedIndex <= lastIndex, 'nothing is applied beyond the durable log');
   assert(log.firstCached <= appliedIndex + 1, 'every entry not yet applied is at hand');
+  const newest = start.configurations.at(-1) ?? start.floor.configuration;
+  const { voters } = membershipAt(config, newest);
   const random = seededRandom(config.seed);
   return {
     config,
     id: config.id,
-    peers: config.voters.filter((voter) => voter !== config.id).toSorted(),
-    quorum: quorumSize(config.voters.length),
+    peers: voters.filter((voter) => voter !== config.id).toSorted(),
+    quorum: quorumSize(voters.length),
+    configuration: newest,
+    membership: membershipAt(config, newest),
     random,
     log,
     gone: new Set(),
     outstanding: [],
+    configurationTold: undefined,
     outbox: createOutbox(),
     role: createFollower(undefined, drawTimer(config, random)),
     term: hardState.term,

@@ -6,13 +6,15 @@ import { checkInvariants, remember } from '../../src/raft/invariants.ts';
 import { becomeLeader } from '../../src/raft/leadership.ts';
 import { enter } from '../../src/raft/role.ts';
 import { createState, drawTimer, type Leader, type RaftState } from '../../src/raft/state.ts';
-import { entries, n1, n2, n3, runsOf } from './lone-node.ts';
+import { entries, floorOf, membershipOf, n1, n2, n3, runsOf } from './lone-node.ts';
 
 function state(): RaftState {
   const log = entries(1, 1, 2);
   return createState({
-    config: { ...raftDefaults, id: n1, voters: [n1, n2, n3], seed: 1 },
+    config: { ...raftDefaults, id: n1, membershipOf, seed: 1 },
     hardState: { term: term(2), votedFor: n1, commitIndex: logIndex(2) },
+    floor: floorOf({ voters: [n1, n2, n3], learners: [] }),
+    configurations: [],
     runs: runsOf(log),
     lastIndex: logIndex(3),
     tail: log,

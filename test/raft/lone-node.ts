@@ -8,6 +8,8 @@ import {
   type Heartbeat,
   type Input,
   type LogEntry,
+  type LogFloor,
+  type Membership,
   type Message,
   type Raft,
   type RaftConfig,
@@ -51,6 +53,23 @@ export function runsOf(log: readonly LogEntry[]): readonly TermRun[] {
     .map((one) => ({ firstIndex: one.index, term: one.term }));
 }
 
+/** A configuration as these tests write it: voters and learners by name. */
+export function payloadOf(membership: Membership): Uint8Array {
+  return encoder.encode([membership.voters.join(' '), membership.learners.join(' ')].join('/'));
+}
+
+export function membershipOf(payload: Uint8Array): Membership {
+  const [voters = '', learners = ''] = decoder.decode(payload).split('/');
+  const named = (list: string) => list.split(' ').filter(Boolean).map(nodeId).toSorted();
+  return { voters: named(voters), learners: named(learners) };
+}
+
+/** A whole log whose configuration was there before its first entry, so that a test may do without a bootstrap entry. */
+export function floorOf(membership: Membership): LogFloor {
+  const configuration = { index: logIndex(0), payload: payloadOf(membership) };
+  return { index: logIndex(0), term: term(0), configuration };
+}
+
 export interface LoneStart {
   readonly term?: number;
   readonly votedFor?: NodeId;
@@ -90,7 +109,7 @@ export function startNode(start: LoneStart = {}): LoneNode {
     config: {
       ...raftDefaults,
       id: n1,
-      voters: start.voters ?? [n1, n2, n3],
+      membershipOf,
       seed: 7,
       ...start.config,
     },
@@ -99,6 +118,8 @@ export function startNode(start: LoneStart = {}): LoneNode {
       votedFor: start.votedFor,
       commitIndex: logIndex(start.commitIndex ?? 0),
     },
+    floor: floorOf({ voters: start.voters ?? [n1, n2, n3], learners: [] }),
+    configurations: [],
     runs: runsOf(log),
     lastIndex: logIndex(log.length),
     tail: log.slice(applied),
@@ -209,6 +230,7 @@ export function requestVote(
     term: term(atTerm),
     lastLogIndex: logIndex(last[0]),
     lastLogTerm: term(last[1]),
+    transfer: false,
   };
 }
 

@@ -11,9 +11,11 @@ import {
   becomeLeader,
   entries,
   entry,
+  floorOf,
   heartbeat,
   inTerm,
   type LoneNode,
+  membershipOf,
   n1,
   n2,
   n3,
@@ -188,6 +190,9 @@ describe('persistence', () => {
     expect(node.raft.hasReady()).toBe(false);
     expect(node.take()).toEqual({
       persist: undefined,
+      install: undefined,
+      pullSnapshotFrom: undefined,
+      configuration: undefined,
       committed: [],
       sendNow: [],
       sendAfterPersist: [],
@@ -202,8 +207,10 @@ describe('persistence', () => {
   test('nothing leaves memory that is not both applied and durable', () => {
     const log = entries(1, 1, 1);
     const state = createState({
-      config: { ...raftDefaults, id: n1, voters: [n1, n2, n3], seed: 1, maxCachedBytes: 1 },
+      config: { ...raftDefaults, id: n1, membershipOf, seed: 1, maxCachedBytes: 1 },
       hardState: { term: inTerm(1), votedFor: undefined, commitIndex: at(3) },
+      floor: floorOf({ voters: [n1, n2, n3], learners: [] }),
+      configurations: [],
       runs: runsOf(log),
       lastIndex: at(3),
       tail: log,

@@ -8,7 +8,9 @@ import {
   type LogEntry,
   type Raft,
   type RaftView,
+  raftDefaults,
 } from '../../../src/raft/index.ts';
+import { floorOf, membershipOf } from '../lone-node.ts';
 import type { DiskPace, Schedule } from './action.ts';
 import { type ChainLog, createChainLog, lastIndexOf, runsOf } from './chain-log.ts';
 import { createDisk, type Disk, readLog } from './disk.ts';
@@ -131,14 +133,17 @@ export function startMember(member: Member, schedule: Schedule, members: readonl
   member.log = readLog(disk);
   member.raft = createRaft({
     config: {
+      ...raftDefaults,
       ...schedule.limits,
       id: member.id,
-      voters: members.map(({ id }) => id),
+      membershipOf,
       heartbeatTicks: HEARTBEAT_TICKS,
       electionTicks: ELECTION_TICKS,
       seed: schedule.seed + member.at * 1000 + member.life,
     },
     hardState: disk.hardState,
+    floor: floorOf({ voters: members.map(({ id }) => id), learners: [] }),
+    configurations: [],
     runs: runsOf(disk.log),
     lastIndex: logIndex(lastIndexOf(disk.log)),
     tail: disk.log.entries.slice(flushedIndex),

@@ -50,6 +50,13 @@ function describeBody(message: Message, nameContext: NameContext): string {
       return `, ${nameContext(message.context)}`;
     case 'readIndexResponse':
       return `, ${nameContext(message.context)} ${message.readIndex === undefined ? 'refused' : `at ${message.readIndex}`}`;
+    case 'installSnapshot':
+      return ` s${message.session}`;
+    case 'installSnapshotResponse':
+      return ` s${message.session}, begins after ${message.index}`;
+    case 'snapshotWanted':
+    case 'timeoutNow':
+      return '';
   }
 }
 
@@ -79,6 +86,16 @@ export function describeEvent(event: RaftEvent): string | undefined {
       return event.leader === undefined ? 'knows no leader' : `knows ${event.leader} as leader`;
     case 'truncated':
       return `drops what follows ${event.after}`;
+    case 'floorRaised':
+      return `lets go what is up to ${event.index}`;
+    case 'logReplaced':
+      return `begins its log after ${event.index}, it ended at ${event.lastIndexBefore}`;
+    case 'snapshotNeeded':
+      return `has no entries left for ${event.peer}`;
+    case 'transferStarted':
+      return `hands over to ${event.target}`;
+    case 'transferEnded':
+      return `ends the transfer: ${event.reason}`;
     case 'staleReplyDropped':
       return `drops a stale reply of ${event.peer}`;
     case 'steppedDown':

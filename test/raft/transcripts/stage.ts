@@ -13,7 +13,7 @@ import {
   type RaftConfig,
   raftDefaults,
 } from '../../../src/raft/index.ts';
-import { runsOf } from '../lone-node.ts';
+import { floorOf, membershipOf, runsOf } from '../lone-node.ts';
 import { describeBatch, describeEntries, describeEvent, describeMessage } from './describe.ts';
 
 interface Disk {
@@ -97,10 +97,12 @@ function open(
       ...raftDefaults,
       ...stage.config,
       id,
-      voters,
+      membershipOf,
       seed: voters.indexOf(id) + 1 + 100 * lives,
     },
     hardState: disk.hardState,
+    floor: floorOf({ voters, learners: [] }),
+    configurations: [],
     runs: runsOf(disk.log),
     lastIndex: logIndex(disk.log.length),
     tail: disk.log,
