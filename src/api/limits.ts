@@ -8,7 +8,12 @@ type NodeOnly =
   | 'ringChanges'
   | 'maxWatches'
   | 'maxPendingWrites'
-  | 'maxPendingWriteBytes';
+  | 'maxPendingWriteBytes'
+  | 'logEntries'
+  | 'logBytes'
+  | 'logBytesForTransfer'
+  | 'snapshotChunkBytes'
+  | 'snapshotIdleMs';
 
 /** What a door needs of the Limits. */
 export type ApiLimits = Pick<Limits, Exclude<LimitName, NodeOnly>>;

@@ -307,6 +307,41 @@ export const limitSpecs = {
     unit: 'count',
     why: 'recent changes kept for watches that resume and for walks over pages; older positions get a reset',
   },
+  logEntries: {
+    default: 200_000,
+    min: 100,
+    max: 100_000_000,
+    unit: 'count',
+    why: 'log entries kept before those that the state on disk has are dropped; half of them stay for followers that are a little behind',
+  },
+  logBytes: {
+    default: 256 * MIB,
+    min: 64 * KIB,
+    max: 64 * 1024 * MIB,
+    unit: 'bytes',
+    why: 'log of this node on disk before entries that the state on disk has are dropped; whichever of this and log_entries comes first',
+  },
+  logBytesForTransfer: {
+    default: 1024 * MIB,
+    min: 128 * KIB,
+    max: 256 * 1024 * MIB,
+    unit: 'bytes',
+    why: 'log kept for a member that still catches up; beyond it the member needs another snapshot, and Status says so from half of it on',
+  },
+  snapshotChunkBytes: {
+    default: 256 * KIB,
+    min: 4 * KIB,
+    max: 1 * MIB,
+    unit: 'bytes',
+    why: 'one part of a snapshot on its way to another node, about; larger ones are quicker, smaller ones disturb less',
+  },
+  snapshotIdleMs: {
+    default: 30 * SECOND,
+    min: 1 * SECOND,
+    max: HOUR,
+    unit: 'milliseconds',
+    why: 'a snapshot that nobody has asked for so long is closed; who still needed it begins afresh',
+  },
 } as const satisfies Record<string, LimitSpec>;
 
 export type LimitName = keyof typeof limitSpecs;

@@ -26,6 +26,9 @@ export interface NodeConfig {
   readonly advertisePeer: string | undefined;
   /** Sorted by node id; undefined where none were named. */
   readonly initialMembers: readonly InitialMember[] | undefined;
+  /** Client addresses of members of the cluster to join while the data-dir is empty; never together with initialMembers. */
+  readonly join: readonly string[] | undefined;
+  readonly allowRemoteAdmin: boolean;
   readonly shutdownMs: number;
   readonly heartbeatMs: number;
   readonly electionMs: number;
@@ -71,12 +74,14 @@ export function loadConfig(sources: ConfigSources): LoadedConfig {
   return { config: relate(parsed.data, settings), warnings };
 }
 
-/** A node with an empty data-dir must be told who forms the cluster, and be one of them. */
+/** A node with an empty data-dir must be told who forms the cluster, and be one of them, or whom to ask to be taken in: then
+ * it forms none, and the result is empty. */
 export function requireInitialMembers(config: NodeConfig): readonly InitialMember[] {
+  if (config.join !== undefined) return [];
   const members = config.initialMembers;
   if (members === undefined) {
     throw new ConfigError(
-      `--initial-members: required while ${config.dataDir} is empty, as in n1=host:7401,n2=host:7401,n3=host:7401`,
+      `--initial-members: required while ${config.dataDir} is empty, as in n1=host:7401,n2=host:7401,n3=host:7401; or --join to join a cluster that exists`,
     );
   }
   if (!members.some((member) => member.nodeId === config.nodeId)) {
@@ -190,6 +195,11 @@ function relate(parsed: ParsedConfig, settings: ReadonlyMap<string, Setting>): N
       `${spell('election_ms')}: ${parsed.election_ms} is less than three heartbeats of ${parsed.heartbeat_ms} ms`,
     );
   }
+  if (parsed.join !== undefined && parsed.initial_members !== undefined) {
+    throw new ConfigError(
+      `${spell('join')}: not together with ${spell('initial_members')}: a node forms a new cluster or joins one that exists`,
+    );
+  }
   for (const door of ['client', 'peer'] as const) {
     const listen = parsed[`listen_${door}`];
     if (parsed[`advertise_${door}`] === undefined && isWildcard(listenAddress(listen))) {
@@ -207,6 +217,8 @@ function relate(parsed: ParsedConfig, settings: ReadonlyMap<string, Setting>): N
     advertiseClient: canonical(parsed.advertise_client),
     advertisePeer: canonical(parsed.advertise_peer),
     initialMembers: parsed.initial_members,
+    join: parsed.join,
+    allowRemoteAdmin: parsed.allow_remote_admin,
     shutdownMs: parsed.shutdown_ms,
     heartbeatMs: parsed.heartbeat_ms,
     electionMs: parsed.election_ms,

@@ -16,6 +16,8 @@ interface FieldNotes {
 
 const LABEL = /^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$/;
 const LARGEST_CLUSTER = 7;
+/** Addresses of --join: each is asked in turn, so many more would only delay the answer. */
+const MOST_ENTRANCES = 16;
 
 /** Numbers arrive as numbers from files and as decimal text from flags and variables. */
 function integer(min: number, max: number) {
@@ -87,6 +89,38 @@ function initialMembers() {
     }
     return members.toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
   });
+}
+
+/** Client addresses of members; whoever answers passes the request on to the leader. */
+function entrances() {
+  const form = 'must be host:port,host:port,…';
+  return z.string({ error: form }).transform((text, context): readonly string[] => {
+    const fail = (problem: string): typeof z.NEVER => {
+      context.addIssue({ code: 'custom', message: problem });
+      return z.NEVER;
+    };
+    const addresses: string[] = [];
+    for (const part of text.split(',')) {
+      const parsed = parseAddress(part.trim());
+      if (parsed === undefined || parsed.port === 0) {
+        return fail(`${form}, and "${part.trim()}" is not of that form`);
+      }
+      if (isWildcard(parsed)) return fail(`${part.trim()} is no address that can be dialled`);
+      addresses.push(formatAddress(parsed));
+    }
+    if (addresses.length > MOST_ENTRANCES) {
+      return fail(`${addresses.length} addresses, limit ${MOST_ENTRANCES}`);
+    }
+    return [...new Set(addresses)];
+  });
+}
+
+/** Given alone on the command line it means yes. */
+function flag() {
+  const error = 'must be true or false';
+  return z
+    .union([z.boolean(), z.enum(['true', 'false'])], { error })
+    .transform((value) => String(value) === 'true');
 }
 
 function note<T extends z.ZodType>(
@@ -171,21 +205,21 @@ export const configSchema = z.strictObject({
     'LIST',
     'n1=host:port,…',
     `1 to ${LARGEST_CLUSTER} members`,
-    'all members, this node too; required while the data-dir is empty. The cluster forms once all are reached',
+    'all members, this node too; this or --join is required while the data-dir is empty. The cluster forms once all are reached',
   ),
   join: note(
-    notYet('', 'joining a running cluster is').optional(),
+    entrances().optional(),
     'ADDRS',
     'host:port,…',
-    'unset',
-    'joining a running cluster; not in this version, use --initial-members',
+    `1 to ${MOST_ENTRANCES} addresses`,
+    'client addresses of members: a node with an empty data-dir asks them to be added as a learner, and waits. In place of --initial-members',
   ),
   allow_remote_admin: note(
-    notYet('false', 'changing the cluster over the network is').prefault(false),
-    'false',
+    flag().prefault(false),
+    'BOOL',
     'flag',
-    'false',
-    'cluster changes from other hosts; not in this version',
+    'true, false',
+    'take calls that change the cluster from other hosts too; without access control, anybody who reaches the client door can then remove members',
   ),
   shutdown_ms: note(
     integer(100, 600_000).prefault(5000),

@@ -37,6 +37,7 @@ function problemOf(given: Given): string {
   return 'no problem';
 }
 
+const n1 = { 'node-id': 'n1' };
 const members = 'n1=a:7401,n2=b:7401,n3=c:7401';
 
 describe('a configuration', () => {
@@ -51,6 +52,8 @@ describe('a configuration', () => {
       advertiseClient: undefined,
       advertisePeer: undefined,
       initialMembers: undefined,
+      join: undefined,
+      allowRemoteAdmin: false,
       shutdownMs: 5000,
       heartbeatMs: 50,
       electionMs: 300,
@@ -112,6 +115,23 @@ describe('a configuration', () => {
     ]);
   });
 
+  test('of a node that joins names the members it asks, each once, and needs no initial members', () => {
+    const { config } = load({ flags: { 'node-id': 'n4', join: 'a:7400, [::1]:7400,a:7400' } });
+    expect(config.join).toEqual(['a:7400', '[::1]:7400']);
+    expect(requireInitialMembers(config)).toEqual([]);
+  });
+
+  test('takes changes of the cluster from other hosts only when told to, in every spelling', () => {
+    const told: readonly Given[] = [
+      { flags: { ...n1, 'allow-remote-admin': true } },
+      { flags: n1, variables: { ROLLCALL_ALLOW_REMOTE_ADMIN: 'true' } },
+      { flags: n1, file: 'allow_remote_admin: true\n' },
+    ];
+    expect(told.map((given) => load(given).config.allowRemoteAdmin)).toEqual([true, true, true]);
+    const not = load({ flags: n1, variables: { ROLLCALL_ALLOW_REMOTE_ADMIN: 'false' } });
+    expect(not.config.allowRemoteAdmin).toBe(false);
+  });
+
   test('accepts the doors of later versions only as what they are now: off', () => {
     const flags = {
       'node-id': 'n1',
@@ -123,7 +143,6 @@ describe('a configuration', () => {
   });
 });
 
-const n1 = { 'node-id': 'n1' };
 const refused: readonly (readonly [given: Given, problem: string])[] = [
   [{}, '--node-id: required, must be a DNS label: 1 to 63 of a-z, 0-9 and -, not at the ends'],
   [
@@ -189,12 +208,24 @@ const refused: readonly (readonly [given: Given, problem: string])[] = [
     '--dns-zone: the DNS door is not in this version (got "example")',
   ],
   [
-    { flags: { ...n1, join: 'a:7400' } },
-    '--join: joining a running cluster is not in this version (got "a:7400")',
+    { flags: { ...n1, join: 'a:7400,b' } },
+    '--join: must be host:port,host:port,…, and "b" is not of that form (got "a:7400,b")',
   ],
   [
-    { flags: { ...n1, 'allow-remote-admin': true } },
-    '--allow-remote-admin: changing the cluster over the network is not in this version (got true)',
+    { flags: { ...n1, join: '0.0.0.0:7400' } },
+    '--join: 0.0.0.0:7400 is no address that can be dialled (got "0.0.0.0:7400")',
+  ],
+  [
+    { flags: { ...n1, join: seventeen() } },
+    `--join: 17 addresses, limit 16 (got "${seventeen().slice(0, 76)}…)`,
+  ],
+  [
+    { flags: { ...n1, join: 'a:7400' }, variables: { ROLLCALL_INITIAL_MEMBERS: members } },
+    '--join: not together with ROLLCALL_INITIAL_MEMBERS: a node forms a new cluster or joins one that exists',
+  ],
+  [
+    { flags: { ...n1, 'allow-remote-admin': 'yes' } },
+    '--allow-remote-admin: must be true or false (got "yes")',
   ],
   [
     { flags: { ...n1, 'log-format': 'xml' } },
@@ -224,6 +255,10 @@ const refused: readonly (readonly [given: Given, problem: string])[] = [
 
 function eight(): string {
   return Array.from({ length: 8 }, (_, k) => `n${k}=host${k}:7401`).join(',');
+}
+
+function seventeen(): string {
+  return Array.from({ length: 17 }, (_, k) => `host${k}:7400`).join(',');
 }
 
 describe('a configuration is refused by name', () => {

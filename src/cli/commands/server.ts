@@ -4,7 +4,7 @@ import { loadConfig } from '../../config/load-config.ts';
 import { type Field, fields } from '../../config/schema.ts';
 import { type CliContext, CommandFailed } from '../context.ts';
 
-/** Given alone they mean yes; everything else takes a value. */
+/** Given alone they mean yes, and true or false may follow; everything else takes a value. */
 const SWITCHES = new Set(['allow_remote_admin']);
 
 export function addServer(program: Command, context: CliContext): void {
@@ -18,7 +18,9 @@ export function addServer(program: Command, context: CliContext): void {
     .option('--config <file>', 'YAML or JSON');
   for (const field of fields) {
     command.optionsGroup(field.key.startsWith('limits.') ? 'Limits:' : 'Options:');
-    const value = SWITCHES.has(field.key) ? '' : ` <${field.notes.placeholder.toLowerCase()}>`;
+    const value = SWITCHES.has(field.key)
+      ? ' [bool]'
+      : ` <${field.notes.placeholder.toLowerCase()}>`;
     command.option(`${field.flag}${value}`, describeField(field));
   }
   command.action(async () => {
