@@ -1,5 +1,6 @@
 // Remembered answers (G4): the first answer to a request_id is the answer to every retry of it, for a window of registry
 // time and of count. Forgetting happens inside apply, oldest first, so every node forgets the same.
+import { assert } from '../lib/assert.ts';
 import type { CommandKind } from './command.ts';
 import type { RegistryLimits } from './index.ts';
 import { answerKey, loadAnswer, type RememberedAnswer, storeAnswer } from './record-codec.ts';
@@ -81,18 +82,45 @@ export function forgetOutdated(
   }
 }
 
-/** Takes over answers from a state store, in any order. */
-export function enterAnswers(
-  answers: Answers,
-  ledger: RecordLedger,
-  records: readonly { readonly key: string; readonly value: Uint8Array }[],
-): void {
-  const loaded = records.map(({ key, value }) => ({ key, value, answer: loadAnswer(value) }));
-  loaded.sort((left, right) => left.answer.sequence - right.answer.sequence);
-  for (const { key, value, answer } of loaded) {
-    const stored = new Uint8Array(value);
-    append(answers, key, stored, answer, enterStored(ledger, key, stored));
-  }
+/** Takes over answers from a state store or a snapshot, in any order. */
+export interface AnswersLoader {
+  add(key: string, value: Uint8Array): void;
+  /** Everything is here: puts the answers into the order in which they were given. */
+  link(): void;
+}
+
+// Answers come in the order of their keys and are kept in the order of their sequence numbers, which have hardly any gaps: a
+// place for each number, in blocks, sorts a full table in few milliseconds at the end, where sorting it would block the node.
+const BLOCK = 1024;
+
+export function answersLoader(answers: Answers, ledger: RecordLedger): AnswersLoader {
+  const blocks = new Map<number, Answer[]>();
+  return {
+    add(key, value) {
+      const stored = new Uint8Array(value);
+      const { registryTimeMs, sequence } = loadAnswer(stored);
+      const { hashA, hashB } = enterStored(ledger, key, stored);
+      const links = { older: undefined, newer: undefined };
+      const answer = { key, stored, registryTimeMs, sequence, hashA, hashB, ...links };
+      const number = Math.floor(sequence / BLOCK);
+      let block = blocks.get(number);
+      if (block === undefined) {
+        block = [];
+        blocks.set(number, block);
+      }
+      const at = sequence % BLOCK;
+      assert(block[at] === undefined && !answers.byKey.has(key), 'an image holds each answer once');
+      block[at] = answer;
+      answers.byKey.set(key, answer);
+    },
+    link() {
+      for (const number of [...blocks.keys()].toSorted((left, right) => left - right)) {
+        // Holes are skipped.
+        blocks.get(number)?.forEach((answer) => linkNewest(answers, answer));
+      }
+      blocks.clear();
+    },
+  };
 }
 
 function append(
@@ -104,12 +132,17 @@ function append(
 ): void {
   const { registryTimeMs, sequence } = answer;
   const { hashA, hashB } = cell;
-  const older = answers.newest;
-  const added = { key, stored, registryTimeMs, sequence, hashA, hashB, older, newer: undefined };
+  const links = { older: undefined, newer: undefined };
+  const added = { key, stored, registryTimeMs, sequence, hashA, hashB, ...links };
+  linkNewest(answers, added);
+  answers.byKey.set(added.key, added);
+}
+
+function linkNewest(answers: Answers, added: Answer): void {
+  added.older = answers.newest;
   if (answers.newest === undefined) answers.oldest = added;
   else answers.newest.newer = added;
   answers.newest = added;
-  answers.byKey.set(added.key, added);
 }
 
 function forget(answers: Answers, ledger: RecordLedger, answer: Answer): void {

@@ -19,6 +19,7 @@ export {
 } from './instance-codec.ts';
 export { MalformedArrayError } from './positional.ts';
 export { createRegistry, registryDefaults } from './registry.ts';
+export { createRegistryLoader } from './registry-loader.ts';
 export { applyResultFromArray, applyResultToArray } from './result-codec.ts';
 export { canonicalSelector, matches, matchesButForHealth, type Selector } from './selector.ts';
 export { hashOfImage } from './state-hash.ts';

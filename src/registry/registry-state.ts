@@ -19,16 +19,24 @@ import {
   storeService,
 } from './record-codec.ts';
 import { enter, type RecordLedger, replace, strike } from './record-ledger.ts';
+import { addHash, stateHash } from './state-hash.ts';
 import type { Change, InstanceRecord } from './types.ts';
 
 const NONE = revision(0);
 
+/** One object for the life of a registry; its parts are exchanged when a snapshot takes their place. */
 export interface RegistryState {
-  readonly catalog: Catalog;
-  readonly answers: Answers;
-  readonly ledger: RecordLedger;
+  catalog: Catalog;
+  answers: Answers;
+  ledger: RecordLedger;
   revision: Revision;
   registryTimeMs: number;
+}
+
+/** RegistryMeta.hash of what memory holds now. */
+export function currentHash(state: RegistryState): string {
+  const { sum, damage } = state.ledger;
+  return stateHash(addHash(sum, damage), state.revision, state.registryTimeMs);
 }
 
 /** Why and by whom. */

@@ -30,19 +30,31 @@ function* heldRecords(state: RegistryState): Generator<HeldRecord> {
   }
 }
 
-/** A function that looks at the next `count` records at most, beginning anew after the last, and returns how many had changed. */
-export function scrubber(state: RegistryState): (count: number) => number {
+/** A walk over the records of a registry that never ends. */
+export interface Scrubber {
+  /** Looks at the next `count` records at most, beginning anew after the last, and returns how many had changed. */
+  scrub(count: number): number;
+  /** Begins anew: the content is another one. */
+  restart(): void;
+}
+
+export function scrubber(state: RegistryState): Scrubber {
   let walk = heldRecords(state);
-  return (count) => {
-    let damaged = 0;
-    for (let looked = 0; looked < count; looked++) {
-      const { value, done } = walk.next();
-      if (done === true) {
-        walk = heldRecords(state);
-        break;
+  return {
+    scrub(count) {
+      let damaged = 0;
+      for (let looked = 0; looked < count; looked++) {
+        const { value, done } = walk.next();
+        if (done === true) {
+          walk = heldRecords(state);
+          break;
+        }
+        if (!verify(state.ledger, value.key, value.cell, value.stored)) damaged += 1;
       }
-      if (!verify(state.ledger, value.key, value.cell, value.stored)) damaged += 1;
-    }
-    return damaged;
+      return damaged;
+    },
+    restart() {
+      walk = heldRecords(state);
+    },
   };
 }

@@ -1,11 +1,14 @@
-// The key space of the state store, and the one value that describes all others. Format 1.
+// The key space of the state store, and the one value that describes all others. Format 2; format 1 is still read.
 import { crc32 } from 'node:zlib';
 import { logIndex, revision, type LogIndex } from '../lib/ids.ts';
+import type { Configuration } from '../raft/index.ts';
 import type { RegistryMeta } from '../registry/index.ts';
 
 /** Sorts before every record. */
 export const metaKey = '!meta';
 const recordPrefix = 'r/';
+/** Sorts after every record. */
+export const recordsEnd = 'r0';
 
 export const recordKey = (key: string): string => recordPrefix + key;
 
@@ -19,12 +22,18 @@ export interface StateMeta {
   readonly appliedTerm: number;
   /** Incarnation of the node that wrote it, or ''. */
   readonly owner: string;
+  /** In effect at appliedIndex. undefined: format 1, whose log has it. */
+  readonly configuration: Configuration | undefined;
   readonly meta: RegistryMeta;
 }
 
 function fieldsOf(state: StateMeta): readonly (string | number)[] {
-  const { appliedIndex, appliedTerm, owner, meta } = state;
-  return [1, appliedIndex, appliedTerm, owner, meta.revision, meta.registryTimeMs, meta.hash];
+  const { appliedIndex, appliedTerm, owner, configuration, meta } = state;
+  const { revision: at, registryTimeMs, hash } = meta;
+  const common = [appliedIndex, appliedTerm, owner, at, registryTimeMs, hash];
+  if (configuration === undefined) return [1, ...common];
+  const payload = Buffer.from(configuration.payload).toString('base64');
+  return [2, ...common, configuration.index, payload];
 }
 
 function checksumOf(fields: readonly (string | number)[]): string {
@@ -37,7 +46,7 @@ export function encodeMeta(state: StateMeta): Uint8Array {
   return Buffer.from(JSON.stringify([...fields, checksumOf(fields)]));
 }
 
-/** undefined when a bit of it is wrong, or its format is not this one. */
+/** undefined when a bit of it is wrong, or its format is none of these. */
 export function decodeMeta(value: Uint8Array): StateMeta | undefined {
   let fields: unknown;
   try {
@@ -46,21 +55,26 @@ export function decodeMeta(value: Uint8Array): StateMeta | undefined {
     return undefined;
   }
   if (!Array.isArray(fields)) return undefined;
-  const [, appliedIndex, appliedTerm, owner, revisionNumber, registryTimeMs, hash]: unknown[] =
-    fields;
-  if (!isCounter(appliedIndex) || !isCounter(appliedTerm) || !isCounter(revisionNumber)) {
-    return undefined;
-  }
+  const [format, appliedIndex, appliedTerm, owner, at, registryTimeMs, hash]: unknown[] = fields;
+  if (!isCounter(appliedIndex) || !isCounter(appliedTerm) || !isCounter(at)) return undefined;
   if (typeof registryTimeMs !== 'number') return undefined;
   if (typeof owner !== 'string' || typeof hash !== 'string') return undefined;
+  const configuration = format === 1 ? undefined : configurationOf(fields);
   const state: StateMeta = {
     appliedIndex: logIndex(appliedIndex),
     appliedTerm,
     owner,
-    meta: { revision: revision(revisionNumber), registryTimeMs, hash },
+    configuration,
+    meta: { revision: revision(at), registryTimeMs, hash },
   };
   // Written anew it must give the same bytes: that checks the checksum and the format.
   return Buffer.compare(encodeMeta(state), value) === 0 ? state : undefined;
+}
+
+function configurationOf(fields: readonly unknown[]): Configuration | undefined {
+  const [index, payload] = fields.slice(7);
+  if (!isCounter(index) || typeof payload !== 'string') return undefined;
+  return { index: logIndex(index), payload: new Uint8Array(Buffer.from(payload, 'base64')) };
 }
 
 function isCounter(value: unknown): value is number {

@@ -5,9 +5,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import type { Logger } from 'pino';
 import { assert, InvariantError } from '../lib/assert.ts';
-import { logIndex, revision, type Revision } from '../lib/ids.ts';
-import type { StateBatch, StateStore } from '../node/ports.ts';
-import type { RegistryImage, StoredRecord } from '../registry/index.ts';
+import { type LogIndex, logIndex, revision, type Revision } from '../lib/ids.ts';
+import type {
+  SnapshotHeader,
+  SnapshotStage,
+  StateBatch,
+  StateImage,
+  StateSnapshot,
+  StateStore,
+} from '../node/ports.ts';
+import type { StoredRecord } from '../registry/index.ts';
 import { DiskError } from './errors.ts';
 import { decodeMeta, encodeMeta, metaKey, recordKey, registryKey, type StateMeta } from './keys.ts';
 import { crashOf } from './state-probe.ts';
@@ -63,7 +70,7 @@ export async function openStateStore(
 }
 
 type Attempt =
-  | { readonly kind: 'verified'; readonly database: Database; readonly image: RegistryImage }
+  | { readonly kind: 'verified'; readonly database: Database; readonly image: StateImage }
   | { readonly kind: 'unusable'; readonly reason: string };
 
 async function tryOpen(
@@ -162,11 +169,13 @@ function problemOf(found: Found, owner: string, hashOfImage: HashOfImage): strin
   return `its ${records.length} records have the hash ${hash} instead of ${state.meta.hash}`;
 }
 
-function imageOf(found: Found, hashOfImage: HashOfImage): RegistryImage {
+function imageOf(found: Found, hashOfImage: HashOfImage): StateImage {
   const state = typeof found.state === 'object' ? found.state : undefined;
   const nothing = { revision: revision(0), registryTimeMs: 0 };
   return {
     appliedIndex: state?.appliedIndex ?? logIndex(0),
+    appliedTerm: state?.appliedTerm ?? 0,
+    configuration: state?.configuration,
     meta: state?.meta ?? { ...nothing, hash: hashOfImage([], nothing.revision, 0) },
     records: handOver(found.records),
   };
@@ -186,19 +195,14 @@ function handOver(records: StoredRecord[]): Iterable<StoredRecord> {
 }
 
 class LevelStateStore implements StateStore {
-  readonly image: RegistryImage;
+  readonly image: StateImage;
   readonly discarded: string | undefined;
   readonly #database: Database;
   readonly #owner: string;
   #writing = false;
   #failure: DiskError | undefined;
 
-  constructor(
-    database: Database,
-    owner: string,
-    image: RegistryImage,
-    discarded: string | undefined,
-  ) {
+  constructor(database: Database, owner: string, image: StateImage, discarded: string | undefined) {
     this.#database = database;
     this.#owner = owner;
     this.image = image;
@@ -210,13 +214,19 @@ class LevelStateStore implements StateStore {
     assert(!this.#writing, 'one state batch is written at a time');
     this.#writing = true;
     try {
-      const { appliedIndex, appliedTerm, meta } = batch;
+      const { appliedIndex, appliedTerm, configuration, meta } = batch;
       const operations = batch.records.map(({ key, value }) =>
         value === undefined
           ? { type: 'del' as const, key: recordKey(key) }
           : { type: 'put' as const, key: recordKey(key), value },
       );
-      const value = encodeMeta({ appliedIndex, appliedTerm, owner: this.#owner, meta });
+      const value = encodeMeta({
+        appliedIndex,
+        appliedTerm,
+        owner: this.#owner,
+        configuration,
+        meta,
+      });
       await this.#database.batch([...operations, { type: 'put', key: metaKey, value }], {
         sync: true,
       });
@@ -226,6 +236,22 @@ class LevelStateStore implements StateStore {
     } finally {
       this.#writing = false;
     }
+  }
+
+  settle(): Promise<LogIndex> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  bytes(): Promise<number> {
+    return Promise.resolve(0);
+  }
+
+  snapshot(): Promise<StateSnapshot> {
+    return Promise.reject(new Error('not yet'));
+  }
+
+  stage(_header: SnapshotHeader): Promise<SnapshotStage> {
+    return Promise.reject(new Error('not yet'));
   }
 
   async close(): Promise<void> {

@@ -61,7 +61,7 @@ describe('content that does not add up is discarded, with the reason', () => {
     await writeSome();
     await tamper(async (level) => {
       const meta = await level.get('!meta');
-      await level.put('!meta', String(meta).replace('[1,3,', '[1,4,'));
+      await level.put('!meta', String(meta).replace('[2,3,', '[2,4,'));
     });
     await expectDiscarded(/metadata does not match its checksum/);
   });
@@ -122,6 +122,7 @@ describe('the metadata, format 1', () => {
     appliedIndex: logIndex(12),
     appliedTerm: 3,
     owner: 'a"b',
+    configuration: undefined,
     meta: { revision: revision(7), registryTimeMs: 1.5, hash: '00ff' },
   };
   const golden = '[1,12,3,"a\\"b",7,1.5,"00ff","45a02ae8"]';

@@ -1,50 +1,180 @@
-// A StateStore in memory, for tests of the node and for the simulator. It passes the port's conformance suite.
-import { assert } from '../../src/lib/assert.ts';
-import { logIndex, revision } from '../../src/lib/ids.ts';
-import type { StateBatch, StateStore } from '../../src/node/ports.ts';
-import type { RegistryImage, RegistryMeta } from '../../src/registry/index.ts';
+// A StateStore in memory, for tests of the node and for the simulator. It passes the port's conformance suite, and
+// forgets what a disk would forget: with the process what is not written, with the power what is not settled.
+import { assert, present } from '../../src/lib/assert.ts';
+import { type LogIndex, logIndex, revision, term as toTerm } from '../../src/lib/ids.ts';
+import { SnapshotMismatch } from '../../src/lib/snapshot-mismatch.ts';
+import type {
+  SnapshotHeader,
+  SnapshotStage,
+  StateBatch,
+  StateImage,
+  StateSnapshot,
+  StateStore,
+} from '../../src/node/ports.ts';
+import { hashOfImage, type RegistryMeta, type StoredRecord } from '../../src/registry/index.ts';
+import { compareBytewise } from '../../src/registry/byte-order.ts';
+
+type Last = Omit<StateBatch, 'records'>;
 
 /** What outlives the process. */
 export interface MemoryState {
-  readonly records: Map<string, Uint8Array>;
+  records: Map<string, Uint8Array>;
   /** undefined until the first batch. */
-  last: Pick<StateBatch, 'appliedIndex' | 'appliedTerm' | 'meta'> | undefined;
+  last: Last | undefined;
+  /** A snapshot that has arrived whole and is not installed yet. */
+  sealed: SealedState | undefined;
+  /** How to take back what a power cut may still take, oldest first. */
+  readonly unsettled: Undo[];
 }
 
-export function emptyMemoryState(): MemoryState {
-  return { records: new Map(), last: undefined };
+interface SealedState {
+  readonly header: SnapshotHeader;
+  readonly records: Map<string, Uint8Array>;
 }
+
+interface Undo {
+  readonly before: readonly StoredRecord[];
+  readonly last: Last | undefined;
+}
+
+/** LevelDB syncs its directory itself whenever it has filled a buffer: older batches than these are safe. */
+const MAX_UNSETTLED = 64;
+const MAX_SNAPSHOTS = 4;
+
+export function emptyMemoryState(): MemoryState {
+  return { records: new Map(), last: undefined, sealed: undefined, unsettled: [] };
+}
+
+/** A power cut: of the batches since the last settle(), the first `kept` stay. */
+export function loseUnsettled(state: MemoryState, kept: number): void {
+  while (state.unsettled.length > kept) {
+    const { before, last } = present(state.unsettled.pop(), 'a batch that can be undone is there');
+    put(state.records, before);
+    state.last = last;
+  }
+  state.unsettled.length = 0;
+}
+
+/** One batch as the disk takes it: whole. */
+export function keepBatch(state: MemoryState, { records, ...last }: StateBatch): void {
+  const before = records.map(({ key }) => ({ key, value: state.records.get(key) }));
+  state.unsettled.push({ before, last: state.last });
+  if (state.unsettled.length > MAX_UNSETTLED) state.unsettled.shift();
+  put(state.records, records);
+  state.last = last;
+}
+
+function put(content: Map<string, Uint8Array>, records: readonly StoredRecord[]): void {
+  for (const { key, value } of records) {
+    if (value === undefined) content.delete(key);
+    else content.set(key, value.slice());
+  }
+}
+
+function installSealed(state: MemoryState, sealed: SealedState): void {
+  const { index, term, configuration, meta } = sealed.header;
+  state.records = sealed.records;
+  state.last = { appliedIndex: index, appliedTerm: term, configuration, meta };
+  state.sealed = undefined;
+  state.unsettled.length = 0;
+}
+
+function imageOf({ last, records }: MemoryState, options: MemoryStateOptions): StateImage {
+  const empty = options.emptyMeta ?? { revision: revision(0), registryTimeMs: 0, hash: '' };
+  return {
+    appliedIndex: last?.appliedIndex ?? logIndex(0),
+    appliedTerm: last?.appliedTerm ?? 0,
+    configuration: last?.configuration,
+    meta: last?.meta ?? empty,
+    records: [...records].map(([key, value]) => ({ key, value: value.slice() })),
+  };
+}
+
+function bytesOf(records: ReadonlyMap<string, Uint8Array>): number {
+  let sum = 0;
+  for (const [key, value] of records) sum += key.length + value.length;
+  return sum;
+}
+
+/** `sorted` has the order of LevelDB. */
+function partOf(
+  sorted: readonly { readonly key: string; readonly value: Uint8Array }[],
+  after: string,
+  maxBytes: number,
+): Awaited<ReturnType<StateSnapshot['read']>> {
+  let begin = 0;
+  for (let beyond = sorted.length; begin < beyond; ) {
+    const middle = (begin + beyond) >> 1;
+    if (compareBytewise(sorted[middle]?.key ?? '', after) > 0) beyond = middle;
+    else begin = middle + 1;
+  }
+  const records: StoredRecord[] = [];
+  let bytes = 0;
+  for (let at = begin; at < sorted.length && (at === begin || bytes < maxBytes); at++) {
+    const record = present(sorted[at], 'it is below the length');
+    bytes += record.key.length + record.value.length;
+    records.push(record);
+  }
+  return { records, done: begin + records.length === sorted.length };
+}
+
+function verify(
+  { meta }: SnapshotHeader,
+  content: ReadonlyMap<string, Uint8Array>,
+  options: MemoryStateOptions,
+): void {
+  const records = [...content].map(([key, value]) => ({ key, value }));
+  const hashOf = options.hashOfImage ?? hashOfImage;
+  const hash = hashOf(records, meta.revision, meta.registryTimeMs);
+  if (hash === meta.hash) return;
+  throw new SnapshotMismatch(
+    `the ${records.length} records of a snapshot have the hash ${hash} instead of ${meta.hash}`,
+  );
+}
+
+/** What the disk does next, beside batches. */
+export type DiskStep = 'settle' | 'stage' | 'add' | 'seal' | 'install';
 
 export interface MemoryStateOptions {
   /** Called for each batch; it becomes durable when this resolves, or never if it rejects. Default: in a microtask. */
   readonly beforeDurable?: (batch: StateBatch) => Promise<void>;
+  /** Called before each other step of the disk; the step is done at once when this resolves, or never if it rejects: then the
+   * store has failed. Default: in a microtask. */
+  readonly beforeStep?: (step: DiskStep) => Promise<void>;
   /** Meta of the empty state. Its hash is '' by default. */
   readonly emptyMeta?: RegistryMeta;
+  /** The log's floor: a sealed snapshot of exactly this index takes its place at open. Default 0. */
+  readonly floorIndex?: LogIndex;
+  /** Default: the registry's. */
+  readonly hashOfImage?: typeof hashOfImage;
 }
 
 export class MemoryStateStore implements StateStore {
-  readonly image: RegistryImage;
+  readonly image: StateImage;
   readonly discarded: string | undefined;
   readonly #state: MemoryState;
-  readonly #beforeDurable: (batch: StateBatch) => Promise<void>;
+  readonly #options: MemoryStateOptions;
   #writing = false;
   #ended: Error | undefined;
+  #snapshots = 0;
+  #stage: object | undefined;
 
   constructor(
     state: MemoryState = emptyMemoryState(),
     options: MemoryStateOptions = {},
     discarded?: string,
   ) {
-    const empty = options.emptyMeta ?? { revision: revision(0), registryTimeMs: 0, hash: '' };
+    const { sealed } = state;
+    const appliedIndex = state.last?.appliedIndex ?? 0;
+    if (sealed !== undefined) {
+      const { index } = sealed.header;
+      if (index === options.floorIndex && index > appliedIndex) installSealed(state, sealed);
+      else state.sealed = undefined;
+    }
     this.#state = state;
-    this.#beforeDurable = options.beforeDurable ?? (() => Promise.resolve());
+    this.#options = options;
     this.discarded = discarded;
-    const records = [...state.records].map(([key, value]) => ({ key, value: value.slice() }));
-    this.image = {
-      appliedIndex: state.last?.appliedIndex ?? logIndex(0),
-      meta: state.last?.meta ?? empty,
-      records,
-    };
+    this.image = imageOf(state, options);
   }
 
   async write(batch: StateBatch): Promise<void> {
@@ -52,20 +182,113 @@ export class MemoryStateStore implements StateStore {
     assert(!this.#writing, 'one state batch is written at a time');
     this.#writing = true;
     try {
-      await this.#beforeDurable(batch);
+      await this.#options.beforeDurable?.(batch);
       this.#assertAlive();
-      for (const { key, value } of batch.records) {
-        if (value === undefined) this.#state.records.delete(key);
-        else this.#state.records.set(key, value.slice());
-      }
-      const { appliedIndex, appliedTerm, meta } = batch;
-      this.#state.last = { appliedIndex, appliedTerm, meta };
+      keepBatch(this.#state, batch);
     } catch (error) {
-      this.#ended ??= error instanceof Error ? error : new Error(String(error));
-      throw this.#ended;
+      throw this.#fail(error);
     } finally {
       this.#writing = false;
     }
+  }
+
+  async settle(): Promise<LogIndex> {
+    this.#assertAlive();
+    const settled = this.#state.last?.appliedIndex ?? logIndex(0);
+    const { unsettled } = this.#state;
+    const newest = unsettled.at(-1);
+    await this.#step('settle');
+    if (newest !== undefined) unsettled.splice(0, unsettled.indexOf(newest) + 1);
+    return settled;
+  }
+
+  async bytes(): Promise<number> {
+    const sealed = this.#state.sealed?.records ?? new Map<string, Uint8Array>();
+    return bytesOf(this.#state.records) + bytesOf(sealed);
+  }
+
+  async snapshot(): Promise<StateSnapshot> {
+    this.#assertAlive();
+    if (this.#snapshots >= MAX_SNAPSHOTS) {
+      throw new Error(
+        `no more than ${MAX_SNAPSHOTS} snapshots of the state store are open at a time`,
+      );
+    }
+    const { last, records: content } = this.#state;
+    if (last === undefined) throw new Error('the state store is empty: there is nothing to send');
+    const { appliedIndex, appliedTerm, configuration, meta } = last;
+    const records = [...content].map(([key, value]) => ({ key, value }));
+    records.sort((left, right) => compareBytewise(left.key, right.key));
+    this.#snapshots += 1;
+    let open = true;
+    return {
+      header: { index: appliedIndex, term: toTerm(appliedTerm), configuration, meta },
+      read: async (after, maxBytes) => {
+        this.#assertAlive();
+        if (!open) throw new Error('the snapshot is closed');
+        return partOf(records, after, maxBytes);
+      },
+      close: async () => {
+        if (open) this.#snapshots -= 1;
+        open = false;
+      },
+    };
+  }
+
+  async stage(header: SnapshotHeader): Promise<SnapshotStage> {
+    await this.#step('stage');
+    this.#state.sealed = undefined;
+    const records = new Map<string, Uint8Array>();
+    const stage: SnapshotStage = {
+      add: async (added) => {
+        assertCurrent();
+        assert(this.#state.sealed === undefined, 'a sealed snapshot takes no more records');
+        await this.#step('add');
+        put(records, added);
+      },
+      seal: async () => {
+        assertCurrent();
+        verify(header, records, this.#options);
+        await this.#step('seal');
+        this.#state.sealed = { header, records };
+      },
+      install: async () => {
+        assertCurrent();
+        const { sealed } = this.#state;
+        assert(sealed !== undefined, 'a snapshot is sealed before it is installed');
+        assert(!this.#writing, 'nothing is written while a snapshot is installed');
+        await this.#step('install');
+        installSealed(this.#state, sealed);
+        this.#stage = undefined;
+      },
+      discard: async () => {
+        if (this.#stage !== stage) return;
+        this.#state.sealed = undefined;
+        this.#stage = undefined;
+      },
+    };
+    const assertCurrent = (): void => {
+      this.#assertAlive();
+      assert(this.#stage === stage, 'one snapshot is staged at a time, and once');
+    };
+    this.#stage = stage;
+    return stage;
+  }
+
+  /** A process that has died while the step was under way does not do it any more. */
+  async #step(step: DiskStep): Promise<void> {
+    this.#assertAlive();
+    try {
+      await this.#options.beforeStep?.(step);
+    } catch (error) {
+      throw this.#fail(error);
+    }
+    this.#assertAlive();
+  }
+
+  #fail(error: unknown): Error {
+    this.#ended ??= error instanceof Error ? error : new Error(String(error));
+    return this.#ended;
   }
 
   #assertAlive(): void {

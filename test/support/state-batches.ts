@@ -43,6 +43,7 @@ export class StateModel {
       ],
       appliedIndex: logIndex(count * 3),
       appliedTerm: 2,
+      configuration: { index: logIndex(count), payload: Buffer.from(`members ${count}`) },
       meta: { revision: revision(count), registryTimeMs: count * 10.5, hash },
     };
     return this.last;
