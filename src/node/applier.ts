@@ -1,8 +1,8 @@
 // Applies committed entries in order, a bounded number in one turn, and tells everyone who waits for their effects: the
 // watch hub, the leases, whoever proposed them.
 import { assert } from '../lib/assert.ts';
-import type { LogIndex } from '../lib/ids.ts';
-import type { LogEntry } from '../raft/index.ts';
+import { type LogIndex, logIndex, type Term, term } from '../lib/ids.ts';
+import type { Configuration, LogEntry } from '../raft/index.ts';
 import {
   type ApplyResult,
   type ChangeGroup,
@@ -11,11 +11,22 @@ import {
   type Registry,
 } from '../registry/index.ts';
 
+/** Where the state machine stands: the last applied entry, and the configuration in effect there. */
+export interface AppliedPoint {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly configuration: Configuration;
+}
+
+/** Before the first entry. */
+export const nothingApplied: AppliedPoint = {
+  index: logIndex(0),
+  term: term(0),
+  configuration: { index: logIndex(0), payload: new Uint8Array() },
+};
+
 export interface ApplierHost {
   readonly registry: Registry;
-  /** Where the state machine stands at the start. */
-  readonly appliedIndex: LogIndex;
-  readonly appliedTerm: number;
   readonly publish: (group: ChangeGroup) => void;
   /** After each entry, in order. `command` and `result` are absent where the entry is no command. */
   readonly applied: (
@@ -35,21 +46,30 @@ export class Applier {
   readonly #host: ApplierHost;
   #queue: LogEntry[] = [];
   #next = 0;
-  #index: LogIndex;
-  #term: number;
+  #index = nothingApplied.index;
+  #term = nothingApplied.term;
+  #configuration = nothingApplied.configuration;
 
   constructor(host: ApplierHost) {
     this.#host = host;
-    this.#index = host.appliedIndex;
-    this.#term = host.appliedTerm;
   }
 
   get index(): LogIndex {
     return this.#index;
   }
 
-  get term(): number {
-    return this.#term;
+  get point(): AppliedPoint {
+    return { index: this.#index, term: this.#term, configuration: this.#configuration };
+  }
+
+  /** The registry holds the content as of this point: from the state store, or from a snapshot that took its place. What was
+   * waiting to be applied is of the past. */
+  moveTo(point: AppliedPoint): void {
+    this.#index = point.index;
+    this.#term = point.term;
+    this.#configuration = point.configuration;
+    this.#queue = [];
+    this.#next = 0;
   }
 
   /** Committed entries, in order and without gaps. */
@@ -74,6 +94,9 @@ export class Applier {
     assert(entry.index === this.#index + 1, 'entries are applied in order, each once');
     this.#index = entry.index;
     this.#term = entry.term;
+    if (entry.kind === 'bootstrap' || entry.kind === 'membership') {
+      this.#configuration = { index: entry.index, payload: entry.payload };
+    }
     const { registry, publish, applied, hashDue } = this.#host;
     if (entry.kind === 'command') {
       const command = decodeCommand(entry.payload);

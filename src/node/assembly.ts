@@ -2,6 +2,7 @@
 import type { LogIndex, NodeId } from '../lib/ids.ts';
 import { seededRandom } from '../lib/random.ts';
 import { createRegistry, type Registry } from '../registry/index.ts';
+import type { AppliedPoint } from './applier.ts';
 import type { Engine } from './engine.ts';
 import { createHeartbeatRelay, type HeartbeatRouter } from './heartbeat-relay.ts';
 import { createLeases, type Leases } from './lease-table.ts';
@@ -23,7 +24,7 @@ export interface AssemblyHost {
   /** undefined until the log is replayed, and once the node has ended. */
   readonly engine: () => Engine | undefined;
   readonly clusterUuid: () => string;
-  readonly applied: () => { readonly index: LogIndex; readonly term: number };
+  readonly applied: () => AppliedPoint;
   readonly persistedIndex: () => LogIndex;
   /** Why there is no quorum to write or read through, in plain words. */
   readonly noQuorumReason: () => string;

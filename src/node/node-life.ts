@@ -4,9 +4,10 @@ import { assert } from '../lib/assert.ts';
 import { logIndex, type LogIndex, type NodeId } from '../lib/ids.ts';
 import { RegistryError } from '../lib/registry-error.ts';
 import { raftDefaults, type RaftConfig } from '../raft/index.ts';
-import { Applier } from './applier.ts';
+import { type AppliedPoint, Applier } from './applier.ts';
 import { assembleParts, firstId } from './assembly.ts';
-import { decodeClusterRecord } from './cluster-record.ts';
+import { decodeClusterRecord, membershipOf } from './cluster-record.ts';
+import { DiskUse } from './disk-use.ts';
 import { Engine } from './engine.ts';
 import { FirstBoot, formedFrame } from './first-boot.ts';
 import { createHashComparison, type HashComparison, type HashVerdict } from './hash-comparison.ts';
@@ -31,6 +32,7 @@ export class NodeLife {
   readonly peers: Peers;
   readonly health: Health;
   readonly desk: PeerDesk;
+  readonly disk: DiskUse;
   readonly #applier: Applier;
   #phase: Phase = 'replaying';
   #record: ClusterRecord | undefined;
@@ -45,9 +47,14 @@ export class NodeLife {
 
   constructor(options: NodeOptions) {
     this.options = options;
-    const { clock, stateStore, logStore } = options;
+    this.disk = new DiskUse(options);
+    const { clock, logStore } = options;
     const fatal: Fatal = (code, reason, cause) => this.#fatal(code, reason, cause);
-    this.peers = new Peers({ options, record: () => this.#record });
+    this.peers = new Peers({
+      options,
+      record: () => this.#record,
+      configurationIndex: () => logIndex(this.#record === undefined ? 0 : 1),
+    });
     this.parts = assembleParts({
       options,
       engine: () => this.#engine,
@@ -63,8 +70,6 @@ export class NodeLife {
     const { registry, hub, leases, rounds, reads } = this.parts;
     this.#applier = new Applier({
       registry,
-      appliedIndex: stateStore.image.appliedIndex,
-      appliedTerm: 0,
       publish(group) {
         hub.publish(group);
         for (const change of group.changes) leases.applied(change);
@@ -104,8 +109,8 @@ export class NodeLife {
     return this.#record;
   }
 
-  get applied(): { readonly index: LogIndex; readonly term: number } {
-    return { index: this.#applier.index, term: this.#applier.term };
+  get applied(): AppliedPoint {
+    return this.#applier.point;
   }
 
   /** Reads who this node is from its log, or begins to form a cluster; then lets the others in. */
@@ -234,6 +239,7 @@ export class NodeLife {
         config: this.#raftConfig(),
         image,
         logStore: options.logStore,
+        appliedIndex: options.stateStore.image.appliedIndex,
         applier: this.#applier,
         progressed: () => this.parts.flusher.tick(),
         ended: () => this.#phase === 'ended',
@@ -254,7 +260,7 @@ export class NodeLife {
       ...raftDefaults,
       ...this.options.raftLimits,
       id: self.nodeId,
-      voters: (this.#record?.members ?? []).map((member) => member.nodeId),
+      membershipOf,
       heartbeatTicks,
       electionTicks: Math.max(3 * heartbeatTicks, Math.round(electionMs / TICK_MS)),
       seed,
@@ -355,6 +361,7 @@ export class NodeLife {
   #ticked(nowMs: number): void {
     this.desk.tick(nowMs);
     this.health.tick();
+    this.disk.tick(nowMs);
     if (nowMs < this.#hubTickMs + HUB_TICK_MS) return;
     this.#hubTickMs = nowMs;
     this.parts.hub.tick(nowMs);

@@ -77,7 +77,14 @@ export function frameBytes(frame: PeerFrame): number {
     case 'lastHeartbeatRequest':
     case 'lastHeartbeatResponse':
     case 'stateHash':
+    case 'snapshotRequest':
       return 128;
+    case 'snapshotChunk':
+      return 128 + frame.data.length;
+    case 'memberRequest':
+      return 512;
+    case 'memberResponse':
+      return 512 + (frame.outcome.kind === 'done' ? frame.outcome.members.length * 512 : 0);
   }
 }
 

@@ -3,13 +3,15 @@
 import { assert } from '../lib/assert.ts';
 import { type LogIndex, logIndex } from '../lib/ids.ts';
 import type { LogEntry, RaftConfig, RaftStart } from '../raft/index.ts';
-import { type Applier, SLICE } from './applier.ts';
+import { type AppliedPoint, type Applier, nothingApplied, SLICE } from './applier.ts';
 import type { LogImage, LogStore } from './ports.ts';
 
 export interface ReplayOptions {
   readonly config: RaftConfig;
   readonly image: LogImage;
   readonly logStore: LogStore;
+  /** Where the state store stands, and with it the registry. */
+  readonly appliedIndex: LogIndex;
   readonly applier: Applier;
   /** After each piece; what is applied may go to disk. */
   readonly progressed: () => void;
@@ -20,33 +22,59 @@ const PIECE_BYTES = 4 << 20;
 
 /** Resolves with where the core starts; undefined if the node ended meanwhile. Rejects when the log cannot be read. */
 export async function replay(options: ReplayOptions): Promise<RaftStart | undefined> {
-  const { image, logStore, applier, config } = options;
+  const { image, logStore, appliedIndex, config } = options;
   // Not a defect of ours: a state batch is written only once the log holds all of it.
-  if (applier.index > image.lastIndex) {
+  if (appliedIndex > image.lastIndex) {
     throw new Error(
-      `the state store holds everything up to index ${applier.index} and the log ends at ${image.lastIndex}: the log has lost acknowledged entries; restore the whole data directory as it was, or remove this member and join it again with an empty one`,
+      `the state store holds everything up to index ${appliedIndex} and the log ends at ${image.lastIndex}: the log has lost acknowledged entries; restore the whole data directory as it was, or remove this member and join it again with an empty one`,
     );
   }
   // The state on disk was committed, so the hint in the log may be older than that.
-  const committed = logIndex(Math.max(image.hardState.commitIndex, applier.index));
-  assert(committed <= image.lastIndex, 'the log holds everything that it knows to be committed');
-  for await (const piece of pieces(logStore, applier.index, committed)) {
-    applier.add(piece);
-    while (applier.run(SLICE));
-    options.progressed();
-    if (options.ended()) return undefined;
-  }
+  const { floor, configurations, runs, lastIndex } = image;
+  const committed = logIndex(Math.max(image.hardState.commitIndex, appliedIndex, floor.index));
+  assert(committed <= lastIndex, 'the log holds everything that it knows to be committed');
+  // What the log no longer has cannot be applied: the state has been lost, and a snapshot has to bring it back.
+  const whole = appliedIndex >= floor.index;
+  if (whole && !(await applyUpTo(committed, options))) return undefined;
   const tail: LogEntry[] = [];
-  for await (const piece of pieces(logStore, committed, image.lastIndex)) {
+  for await (const piece of pieces(logStore, whole ? committed : floor.index, lastIndex)) {
     for (const entry of piece) tail.push(entry);
+    if (options.ended()) return undefined;
   }
   return {
     config,
     hardState: { ...image.hardState, commitIndex: committed },
-    runs: image.runs,
-    lastIndex: image.lastIndex,
+    floor,
+    configurations,
+    runs,
+    lastIndex,
     tail,
-    appliedIndex: committed,
+    appliedIndex: whole ? committed : appliedIndex,
+  };
+}
+
+/** False when the node ended meanwhile. */
+async function applyUpTo(committed: LogIndex, options: ReplayOptions): Promise<boolean> {
+  const { image, logStore, appliedIndex, applier } = options;
+  applier.moveTo(pointAt(appliedIndex, image));
+  for await (const piece of pieces(logStore, appliedIndex, committed)) {
+    applier.add(piece);
+    while (applier.run(SLICE));
+    options.progressed();
+    if (options.ended()) return false;
+  }
+  return true;
+}
+
+/** Term and configuration in effect at an index at or above the floor: both are functions of (floor, log). */
+function pointAt(index: LogIndex, { floor, runs, configurations }: LogImage): AppliedPoint {
+  if (index === 0) return nothingApplied;
+  const run = runs.findLast(({ firstIndex }) => firstIndex <= index);
+  const configuration = configurations.findLast((brought) => brought.index <= index);
+  return {
+    index,
+    term: run?.term ?? floor.term,
+    configuration: configuration ?? floor.configuration,
   };
 }
 

@@ -7,13 +7,14 @@
 import { assert } from '../lib/assert.ts';
 import type { LogIndex } from '../lib/ids.ts';
 import type { Registry } from '../registry/index.ts';
+import type { AppliedPoint } from './applier.ts';
 import type { Clock, StateBatch, StateStore } from './ports.ts';
 
 export interface StateFlusherHost {
   readonly clock: Clock;
   readonly registry: Pick<Registry, 'takeDirty' | 'meta'>;
   readonly stateStore: StateStore;
-  readonly applied: () => { readonly index: LogIndex; readonly term: number };
+  readonly applied: () => AppliedPoint;
   /** The highest index that this node's own log holds on disk. */
   readonly persistedIndex: () => LogIndex;
   /** The directory is not to be trusted any more: the node stops. */
@@ -64,11 +65,17 @@ export class StateFlusher {
   }
 
   #stage(): void {
-    const { index, term } = this.#host.applied();
+    const { index, term, configuration } = this.#host.applied();
     if (index <= this.#flushedIndex) return;
     const { registry } = this.#host;
     const records = registry.takeDirty();
-    this.#staged = { records, appliedIndex: index, appliedTerm: term, meta: registry.meta() };
+    this.#staged = {
+      records,
+      appliedIndex: index,
+      appliedTerm: term,
+      configuration,
+      meta: registry.meta(),
+    };
   }
 
   async #write(): Promise<void> {

@@ -1,13 +1,15 @@
 // Positional arrays of peer frames: [frame number, ...]. Append-only; pinned by test/transport/golden.
-import type { ErrorCode } from '../lib/registry-error.ts';
 import type {
   Beat,
   BeatFailure,
   FormationFrame,
   HeartbeatOutcome,
-  MemberIdentity,
+  LastHeartbeatRequest,
   PeerFrame,
+  SnapshotChunk,
+  SnapshotRequest,
   WriteOutcome,
+  WriteRequest,
 } from '../node/peer-protocol.ts';
 import {
   applyResultFromArray,
@@ -15,18 +17,27 @@ import {
   commandBodyFromArray,
   commandBodyToArray,
 } from '../registry/index.ts';
+import { errorCodes, failureFromFields } from './failure-wire.ts';
 import {
+  bytesAt,
   countAt,
   type Fields,
   fieldsOf,
   flagAt,
   indexAt,
   listOf,
-  nodeIdAt,
   numbering,
   revisionAt,
   textAt,
 } from './fields.ts';
+import {
+  memberAt,
+  memberChangeFromFields,
+  memberChangeToArray,
+  memberOutcomeFromFields,
+  memberOutcomeToArray,
+  memberToArray,
+} from './member-wire.ts';
 import { messageFromArray, messageToArray } from './raft-wire.ts';
 
 const frameKinds = numbering<PeerFrame['kind']>({
@@ -39,19 +50,10 @@ const frameKinds = numbering<PeerFrame['kind']>({
   lastHeartbeatRequest: 6,
   lastHeartbeatResponse: 7,
   stateHash: 8,
-});
-const errorCodes = numbering<ErrorCode>({
-  invalidArgument: 0,
-  notFound: 1,
-  alreadyExists: 2,
-  failedPrecondition: 3,
-  notLeader: 4,
-  noQuorum: 5,
-  behind: 6,
-  shuttingDown: 7,
-  outcomeUnknown: 8,
-  resourceExhausted: 9,
-  unimplemented: 10,
+  snapshotRequest: 9,
+  snapshotChunk: 10,
+  memberRequest: 11,
+  memberResponse: 12,
 });
 const writeOutcomes = numbering<WriteOutcome['kind']>({ applied: 0, failed: 1 });
 const heartbeatOutcomes = numbering<HeartbeatOutcome['kind']>({ acknowledged: 0, failed: 1 });
@@ -81,6 +83,16 @@ export function frameToArray(frame: PeerFrame): readonly unknown[] {
       return [number, frame.id, frame.unixTimeMs && Math.round(frame.unixTimeMs)];
     case 'stateHash':
       return [number, frame.index, frame.hash];
+    case 'snapshotRequest':
+      return [number, frame.id, frame.snapshotId, frame.chunk];
+    case 'snapshotChunk': {
+      const { id, snapshotId, chunk, crc, data, last } = frame;
+      return [number, id, snapshotId, chunk, crc, data, last];
+    }
+    case 'memberRequest':
+      return [number, frame.id, memberChangeToArray(frame.change)];
+    case 'memberResponse':
+      return [number, frame.id, memberOutcomeToArray(frame.outcome)];
   }
 }
 
@@ -94,15 +106,7 @@ export function frameFromArray(value: unknown): PeerFrame {
     case 'formation':
       return formationFromFields(fieldsOf(fields, 4, kind));
     case 'writeRequest':
-      fieldsOf(fields, 6, kind);
-      return {
-        kind,
-        id: countAt(fields, 1, `${kind}.id`),
-        body: commandBodyFromArray(fields[2]),
-        requestId: textAt(fields, 3, `${kind}.requestId`),
-        fingerprint: textAt(fields, 4, `${kind}.fingerprint`),
-        actor: textAt(fields, 5, `${kind}.actor`),
-      };
+      return writeRequestFromFields(fieldsOf(fields, 6, kind));
     case 'writeResponse':
       fieldsOf(fields, 3, kind);
       return {
@@ -125,13 +129,7 @@ export function frameFromArray(value: unknown): PeerFrame {
         outcome: heartbeatOutcomeFromFields(listOf(fields[2], `${kind}.outcome`)),
       };
     case 'lastHeartbeatRequest':
-      fieldsOf(fields, 4, kind);
-      return {
-        kind,
-        id: countAt(fields, 1, `${kind}.id`),
-        namespace: textAt(fields, 2, `${kind}.namespace`),
-        instanceId: textAt(fields, 3, `${kind}.instanceId`),
-      };
+      return lastHeartbeatRequestFromFields(fieldsOf(fields, 4, kind));
     case 'lastHeartbeatResponse':
       fieldsOf(fields, 3, kind);
       return {
@@ -146,23 +144,72 @@ export function frameFromArray(value: unknown): PeerFrame {
         index: indexAt(fields, 1, `${kind}.index`),
         hash: textAt(fields, 2, `${kind}.hash`),
       };
+    case 'snapshotRequest':
+      return snapshotRequestFromFields(fieldsOf(fields, 4, kind));
+    case 'snapshotChunk':
+      return snapshotChunkFromFields(fieldsOf(fields, 7, kind));
+    case 'memberRequest':
+      fieldsOf(fields, 3, kind);
+      return {
+        kind,
+        id: countAt(fields, 1, `${kind}.id`),
+        change: memberChangeFromFields(listOf(fields[2], `${kind}.change`)),
+      };
+    case 'memberResponse':
+      fieldsOf(fields, 3, kind);
+      return {
+        kind,
+        id: countAt(fields, 1, `${kind}.id`),
+        outcome: memberOutcomeFromFields(listOf(fields[2], `${kind}.outcome`)),
+      };
   }
 }
 
-export const memberToArray = (member: MemberIdentity): readonly unknown[] => [
-  member.nodeId,
-  member.incarnation,
-  member.peerAddress,
-  member.clientAddress,
-];
+function writeRequestFromFields(fields: Fields): WriteRequest {
+  const kind = 'writeRequest';
+  return {
+    kind,
+    id: countAt(fields, 1, `${kind}.id`),
+    body: commandBodyFromArray(fields[2]),
+    requestId: textAt(fields, 3, `${kind}.requestId`),
+    fingerprint: textAt(fields, 4, `${kind}.fingerprint`),
+    actor: textAt(fields, 5, `${kind}.actor`),
+  };
+}
 
-/** Reads the four fields of a member that start at `position`. */
-export const memberAt = (fields: Fields, position: number, what: string): MemberIdentity => ({
-  nodeId: nodeIdAt(fields, position, `${what}.nodeId`),
-  incarnation: textAt(fields, position + 1, `${what}.incarnation`),
-  peerAddress: textAt(fields, position + 2, `${what}.peerAddress`),
-  clientAddress: textAt(fields, position + 3, `${what}.clientAddress`),
-});
+function lastHeartbeatRequestFromFields(fields: Fields): LastHeartbeatRequest {
+  const kind = 'lastHeartbeatRequest';
+  return {
+    kind,
+    id: countAt(fields, 1, `${kind}.id`),
+    namespace: textAt(fields, 2, `${kind}.namespace`),
+    instanceId: textAt(fields, 3, `${kind}.instanceId`),
+  };
+}
+
+function snapshotRequestFromFields(fields: Fields): SnapshotRequest {
+  const kind = 'snapshotRequest';
+  return {
+    kind,
+    id: countAt(fields, 1, `${kind}.id`),
+    snapshotId: textAt(fields, 2, `${kind}.snapshotId`),
+    chunk: countAt(fields, 3, `${kind}.chunk`),
+  };
+}
+
+/** Puts the content in memory of its own: it must not keep a receive buffer alive, nor change when that is used again. */
+function snapshotChunkFromFields(fields: Fields): SnapshotChunk {
+  const kind = 'snapshotChunk';
+  return {
+    kind,
+    id: countAt(fields, 1, `${kind}.id`),
+    snapshotId: textAt(fields, 2, `${kind}.snapshotId`),
+    chunk: countAt(fields, 3, `${kind}.chunk`),
+    crc: countAt(fields, 4, `${kind}.crc`),
+    data: Uint8Array.from(bytesAt(fields, 5, `${kind}.data`)),
+    last: flagAt(fields, 6, `${kind}.last`),
+  };
+}
 
 function formationFromFields(fields: Fields): FormationFrame {
   const kind = 'formation';
@@ -225,19 +272,6 @@ function heartbeatOutcomeFromFields(fields: Fields): HeartbeatOutcome {
     case 'failed':
       return failureFromFields(fields);
   }
-}
-
-function failureFromFields(fields: Fields): {
-  readonly kind: 'failed';
-  readonly code: ErrorCode;
-  readonly message: string;
-} {
-  fieldsOf(fields, 3, 'failed');
-  return {
-    kind: 'failed',
-    code: errorCodes.nameAt(fields, 1, 'failed.code'),
-    message: textAt(fields, 2, 'failed.message'),
-  };
 }
 
 const beatToArray = (beat: Beat): readonly unknown[] => [

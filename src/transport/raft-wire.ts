@@ -1,4 +1,5 @@
 // Positional arrays of the messages of consensus: [message number, term, ...]. Append-only; pinned by test/transport/golden.
+import type { LogIndex, Term } from '../lib/ids.ts';
 import type { EntryKind, LogEntry, Message } from '../raft/index.ts';
 import {
   bytesAt,
@@ -24,15 +25,23 @@ const messageKinds = numbering<Message['kind']>({
   heartbeatResponse: 7,
   readIndexRequest: 8,
   readIndexResponse: 9,
+  installSnapshot: 10,
+  installSnapshotResponse: 11,
+  snapshotWanted: 12,
+  timeoutNow: 13,
 });
-const entryKinds = numbering<EntryKind>({ bootstrap: 0, noop: 1, command: 2 });
+const entryKinds = numbering<EntryKind>({ bootstrap: 0, noop: 1, command: 2, membership: 3 });
 
 export function messageToArray(message: Message): unknown[] {
   const head = [messageKinds.numberOf(message.kind), message.term];
   switch (message.kind) {
     case 'preVote':
-    case 'requestVote':
       return [...head, message.lastLogIndex, message.lastLogTerm];
+    case 'requestVote': {
+      // The field was added within protocol version 1: sent only where it says something.
+      const transfer = message.transfer ? [true] : [];
+      return [...head, message.lastLogIndex, message.lastLogTerm, ...transfer];
+    }
     case 'preVoteResponse':
     case 'requestVoteResponse':
       return [...head, message.voteGranted];
@@ -62,6 +71,13 @@ export function messageToArray(message: Message): unknown[] {
       return [...head, message.context];
     case 'readIndexResponse':
       return [...head, message.context, message.readIndex];
+    case 'installSnapshot':
+      return [...head, message.session];
+    case 'installSnapshotResponse':
+      return [...head, message.session, message.index];
+    case 'snapshotWanted':
+    case 'timeoutNow':
+      return head;
   }
 }
 
@@ -71,14 +87,18 @@ export function messageFromArray(value: unknown): Message {
   const term = termAt(fields, 1, `${kind}.term`);
   switch (kind) {
     case 'preVote':
-    case 'requestVote':
       fieldsOf(fields, 4, kind);
+      return { kind, term, ...lastLogOf(fields, kind) };
+    case 'requestVote': {
+      const transfer = fields.length > 4;
+      fieldsOf(fields, transfer ? 5 : 4, kind);
       return {
         kind,
         term,
-        lastLogIndex: indexAt(fields, 2, `${kind}.lastLogIndex`),
-        lastLogTerm: termAt(fields, 3, `${kind}.lastLogTerm`),
+        ...lastLogOf(fields, kind),
+        transfer: transfer && flagAt(fields, 4, `${kind}.transfer`),
       };
+    }
     case 'preVoteResponse':
     case 'requestVoteResponse':
       fieldsOf(fields, 3, kind);
@@ -86,25 +106,9 @@ export function messageFromArray(value: unknown): Message {
     case 'appendEntries':
       return appendEntriesFromArray(fieldsOf(fields, 7, kind));
     case 'appendEntriesResponse':
-      fieldsOf(fields, 7, kind);
-      return {
-        kind,
-        term,
-        session: countAt(fields, 2, `${kind}.session`),
-        success: flagAt(fields, 3, `${kind}.success`),
-        matchIndex: indexAt(fields, 4, `${kind}.matchIndex`),
-        conflictTerm: termAt(fields, 5, `${kind}.conflictTerm`),
-        conflictIndex: indexAt(fields, 6, `${kind}.conflictIndex`),
-      };
+      return appendEntriesResponseFromArray(fieldsOf(fields, 7, kind));
     case 'heartbeat':
-      fieldsOf(fields, 5, kind);
-      return {
-        kind,
-        term,
-        session: countAt(fields, 2, `${kind}.session`),
-        leaderCommit: indexAt(fields, 3, `${kind}.leaderCommit`),
-        round: countAt(fields, 4, `${kind}.round`),
-      };
+      return heartbeatFromArray(fieldsOf(fields, 5, kind));
     case 'heartbeatResponse':
       fieldsOf(fields, 4, kind);
       return {
@@ -124,8 +128,31 @@ export function messageFromArray(value: unknown): Message {
         context: countAt(fields, 2, `${kind}.context`),
         readIndex: fields[3] === null ? undefined : indexAt(fields, 3, `${kind}.readIndex`),
       };
+    case 'installSnapshot':
+      fieldsOf(fields, 3, kind);
+      return { kind, term, session: countAt(fields, 2, `${kind}.session`) };
+    case 'installSnapshotResponse':
+      fieldsOf(fields, 4, kind);
+      return {
+        kind,
+        term,
+        session: countAt(fields, 2, `${kind}.session`),
+        index: indexAt(fields, 3, `${kind}.index`),
+      };
+    case 'snapshotWanted':
+    case 'timeoutNow':
+      fieldsOf(fields, 2, kind);
+      return { kind, term };
   }
 }
+
+const lastLogOf = (
+  fields: Fields,
+  kind: string,
+): { readonly lastLogIndex: LogIndex; readonly lastLogTerm: Term } => ({
+  lastLogIndex: indexAt(fields, 2, `${kind}.lastLogIndex`),
+  lastLogTerm: termAt(fields, 3, `${kind}.lastLogTerm`),
+});
 
 function appendEntriesFromArray(fields: Fields): Message {
   const kind = 'appendEntries';
@@ -138,6 +165,30 @@ function appendEntriesFromArray(fields: Fields): Message {
     prevLogTerm: termAt(fields, 4, `${kind}.prevLogTerm`),
     entries: entriesFromList(listOf(fields[5], `${kind}.entries`), prevLogIndex),
     leaderCommit: indexAt(fields, 6, `${kind}.leaderCommit`),
+  };
+}
+
+function appendEntriesResponseFromArray(fields: Fields): Message {
+  const kind = 'appendEntriesResponse';
+  return {
+    kind,
+    term: termAt(fields, 1, `${kind}.term`),
+    session: countAt(fields, 2, `${kind}.session`),
+    success: flagAt(fields, 3, `${kind}.success`),
+    matchIndex: indexAt(fields, 4, `${kind}.matchIndex`),
+    conflictTerm: termAt(fields, 5, `${kind}.conflictTerm`),
+    conflictIndex: indexAt(fields, 6, `${kind}.conflictIndex`),
+  };
+}
+
+function heartbeatFromArray(fields: Fields): Message {
+  const kind = 'heartbeat';
+  return {
+    kind,
+    term: termAt(fields, 1, `${kind}.term`),
+    session: countAt(fields, 2, `${kind}.session`),
+    leaderCommit: indexAt(fields, 3, `${kind}.leaderCommit`),
+    round: countAt(fields, 4, `${kind}.round`),
   };
 }
 

@@ -1,10 +1,21 @@
 // What goes over a peer stream: one gRPC message is a rollcall.peer.v1.PeerMessage whose `payload` values are msgpack
 // arrays [payload number, ...]. By protobuf's own rule, messages with repeated fields are joined by joining their bytes.
 import { assert } from '../lib/assert.ts';
+import { logIndex } from '../lib/ids.ts';
 import type { Hello, PeerFrame, Refusal, RefusalReason } from '../node/peer-protocol.ts';
 import { MalformedArrayError } from '../registry/index.ts';
-import { countAt, type Fields, fieldsOf, listOf, nodeIdAt, numbering, textAt } from './fields.ts';
-import { frameFromArray, frameToArray, memberAt, memberToArray } from './frame-wire.ts';
+import {
+  countAt,
+  type Fields,
+  fieldsOf,
+  indexAt,
+  listOf,
+  nodeIdAt,
+  numbering,
+  textAt,
+} from './fields.ts';
+import { frameFromArray, frameToArray } from './frame-wire.ts';
+import { memberAt, memberToArray } from './member-wire.ts';
 import { packArray, unpackValue, WireError } from './msgpack.ts';
 
 export type Payload =
@@ -19,6 +30,7 @@ const refusalReasons = numbering<RefusalReason>({
   wrongTarget: 2,
   notAMember: 3,
   otherIncarnation: 4,
+  removed: 5,
 });
 
 /** Tag of `repeated bytes payload = 1`. */
@@ -26,7 +38,8 @@ const PAYLOAD_TAG = 0x0a;
 /** Tag and length take at most this much. */
 const MAX_HEADER_BYTES = 6;
 
-/** The first ten fields keep their places in every protocol version, so that a refusal can name the other's version. */
+/** The first ten fields keep their places in every protocol version, so that a refusal can name the other's version. The
+ * field behind them was added within version 1: nodes before it skip what they do not know, and send none. */
 export function encodeHello(hello: Hello): Buffer {
   return encodePayload([
     payloadKinds.numberOf('hello'),
@@ -36,6 +49,7 @@ export function encodeHello(hello: Hello): Buffer {
     ...memberToArray(hello),
     hello.softwareVersion,
     hello.target,
+    ...(hello.configurationIndex > 0 ? [hello.configurationIndex] : []),
   ]);
 }
 
@@ -93,6 +107,8 @@ function helloFromFields(fields: Fields): Hello {
     ...memberAt(fields, 4, 'hello'),
     softwareVersion: textAt(fields, 8, 'hello.softwareVersion'),
     target: nodeIdAt(fields, 9, 'hello.target'),
+    configurationIndex:
+      fields.length > 10 ? indexAt(fields, 10, 'hello.configurationIndex') : logIndex(0),
   };
 }
 

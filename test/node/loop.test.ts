@@ -21,6 +21,9 @@ function recorder() {
     view() {
       throw new Error('nobody looks');
     },
+    peers() {
+      throw new Error('nobody looks');
+    },
   };
   return { story, raft };
 }

@@ -3,6 +3,7 @@ import { describe, expect, test } from 'vitest';
 import { logIndex, nodeId, term } from '../../src/lib/ids.ts';
 import { createReadyRunner } from '../../src/node/ready-runner.ts';
 import type { Envelope, PersistBatch, Ready } from '../../src/raft/index.ts';
+import { MemoryLogStore } from '../support/memory-log-store.ts';
 import { deferred, type Deferred } from '../../src/lib/deferred.ts';
 
 const batch = (sequence: number): PersistBatch => ({
@@ -10,6 +11,7 @@ const batch = (sequence: number): PersistBatch => ({
   term: term(1),
   hardState: { term: term(1), votedFor: undefined, commitIndex: logIndex(0) },
   truncateAfter: undefined,
+  floor: undefined,
   entries: [],
 });
 /** An envelope that can be told apart by its context. */
@@ -21,6 +23,9 @@ const ready = (parts: Partial<Ready>): Ready => ({
   persist: undefined,
   sendNow: [],
   sendAfterPersist: [],
+  install: undefined,
+  pullSnapshotFrom: undefined,
+  configuration: undefined,
   appended: [],
   committed: [],
   reads: [],
@@ -37,7 +42,8 @@ function harness() {
   const writes: Deferred<void>[] = [];
   const runner = createReadyRunner({
     logStore: {
-      image: { hardState: batch(0).hardState, runs: [], lastIndex: logIndex(0) },
+      image: new MemoryLogStore().image,
+      bytes: 0,
       append({ sequence }) {
         story.push(`append ${sequence}`);
         const write = deferred<void>();

@@ -1,7 +1,8 @@
 // The state on disk follows the log on disk and is never ahead of it.
 import { describe, expect, test } from 'vitest';
 import { deferred } from '../../src/lib/deferred.ts';
-import { logIndex, revision } from '../../src/lib/ids.ts';
+import { logIndex, revision, term } from '../../src/lib/ids.ts';
+import { nothingApplied } from '../../src/node/applier.ts';
 import type { StateBatch } from '../../src/node/ports.ts';
 import { StateFlusher } from '../../src/node/state-flusher.ts';
 import { FakeClock } from '../support/fake-clock.ts';
@@ -31,7 +32,7 @@ function harness() {
         await hold;
       },
     }),
-    applied: () => ({ index: logIndex(position.applied), term: 1 }),
+    applied: () => ({ ...nothingApplied, index: logIndex(position.applied), term: term(1) }),
     persistedIndex: () => logIndex(position.persisted),
     failed: (error) => failures.push(error),
   });

@@ -1,6 +1,6 @@
 // One sample of every frame that nodes exchange, for the tests of the wire format and of the transports.
 import { logIndex, nodeId, revision, term } from '../../src/lib/ids.ts';
-import type { Hello, PeerFrame } from '../../src/node/peer-protocol.ts';
+import type { Hello, Member, PeerFrame } from '../../src/node/peer-protocol.ts';
 import { PROTOCOL_VERSION } from '../../src/node/peer-protocol.ts';
 import type { Message } from '../../src/raft/index.ts';
 import type { CommandBody, RegisterItem } from '../../src/registry/index.ts';
@@ -17,6 +17,7 @@ export function sampleHello(self: string, target: string): Hello {
     clusterUuid: 'fedcba9876543210fedcba9876543210',
     softwareVersion: '0.1.0',
     target: nodeId(target),
+    configurationIndex: logIndex(0),
   };
 }
 
@@ -25,7 +26,13 @@ const bytes = (...values: number[]): Uint8Array => new Uint8Array(values);
 const sampleMessages: readonly Message[] = [
   { kind: 'preVote', term: term(8), lastLogIndex: logIndex(41), lastLogTerm: term(7) },
   { kind: 'preVoteResponse', term: term(8), voteGranted: true },
-  { kind: 'requestVote', term: term(8), lastLogIndex: logIndex(41), lastLogTerm: term(7) },
+  {
+    kind: 'requestVote',
+    term: term(8),
+    lastLogIndex: logIndex(41),
+    lastLogTerm: term(7),
+    transfer: false,
+  },
   { kind: 'requestVoteResponse', term: term(9), voteGranted: false },
   {
     kind: 'appendEntries',
@@ -118,6 +125,39 @@ const member = {
   clientAddress: '10.0.0.1:7400',
 };
 
+/** Announced by an operator, not come yet. */
+const learner: Member = {
+  nodeId: nodeId('n4'),
+  incarnation: '',
+  peerAddress: '10.0.0.4:7401',
+  clientAddress: '',
+  learner: true,
+};
+
+/** Added within protocol version 1. */
+const laterMessages: readonly Message[] = [
+  {
+    kind: 'requestVote',
+    term: term(8),
+    lastLogIndex: logIndex(41),
+    lastLogTerm: term(7),
+    transfer: true,
+  },
+  { kind: 'installSnapshot', term: term(8), session: 3 },
+  { kind: 'installSnapshotResponse', term: term(8), session: 3, index: logIndex(43) },
+  { kind: 'snapshotWanted', term: term(8) },
+  { kind: 'timeoutNow', term: term(8) },
+  {
+    kind: 'appendEntries',
+    term: term(8),
+    session: 3,
+    prevLogIndex: logIndex(43),
+    prevLogTerm: term(8),
+    entries: [{ index: logIndex(44), term: term(8), kind: 'membership', payload: bytes(9) }],
+    leaderCommit: logIndex(43),
+  },
+];
+
 export const sampleFrames: readonly PeerFrame[] = [
   ...sampleMessages.map((message): PeerFrame => ({ kind: 'raft', message })),
   { kind: 'formation', known: [member], proposedUuid: '', formed: false },
@@ -193,4 +233,32 @@ export const sampleFrames: readonly PeerFrame[] = [
   { kind: 'lastHeartbeatResponse', id: 6, unixTimeMs: 1_795_000_000_123 },
   { kind: 'lastHeartbeatResponse', id: 7, unixTimeMs: undefined },
   { kind: 'stateHash', index: logIndex(1024), hash: '00ff00ff00ff00ff' },
+  ...laterMessages.map((message): PeerFrame => ({ kind: 'raft', message })),
+  { kind: 'snapshotRequest', id: 8, snapshotId: '', chunk: 0 },
+  { kind: 'snapshotRequest', id: 9, snapshotId: '4711-2', chunk: 300 },
+  {
+    kind: 'snapshotChunk',
+    id: 9,
+    snapshotId: '4711-2',
+    chunk: 300,
+    crc: 4_294_967_295,
+    data: bytes(0, 127, 128, 255),
+    last: true,
+  },
+  { kind: 'snapshotChunk', id: 10, snapshotId: '', chunk: 0, crc: 0, data: bytes(), last: false },
+  { kind: 'memberRequest', id: 11, change: { kind: 'add', member: learner } },
+  { kind: 'memberRequest', id: 12, change: { kind: 'promote', nodeId: nodeId('n4') } },
+  { kind: 'memberRequest', id: 13, change: { kind: 'remove', nodeId: nodeId('n1') } },
+  { kind: 'memberRequest', id: 14, change: { kind: 'transfer', nodeId: nodeId('n2') } },
+  { kind: 'memberRequest', id: 15, change: { kind: 'transfer', nodeId: '' } },
+  {
+    kind: 'memberResponse',
+    id: 11,
+    outcome: { kind: 'done', members: [{ ...member, learner: false }, learner] },
+  },
+  {
+    kind: 'memberResponse',
+    id: 12,
+    outcome: { kind: 'failed', code: 'failedPrecondition', message: 'n4 lacks 2000 entries' },
+  },
 ];

@@ -2,7 +2,12 @@
 import * as fc from 'fast-check';
 import { logIndex, nodeId, revision, term } from '../../src/lib/ids.ts';
 import type { ErrorCode } from '../../src/lib/registry-error.ts';
-import type { MemberIdentity, PeerFrame } from '../../src/node/peer-protocol.ts';
+import type {
+  Member,
+  MemberChange,
+  MemberIdentity,
+  PeerFrame,
+} from '../../src/node/peer-protocol.ts';
 import type { EntryKind, Message } from '../../src/raft/index.ts';
 import type {
   ApplyResult,
@@ -32,7 +37,7 @@ const appendEntries = fc
     rows: fc.array(
       fc.record({
         term: termNumber,
-        kind: fc.constantFrom<EntryKind>('bootstrap', 'noop', 'command'),
+        kind: fc.constantFrom<EntryKind>('bootstrap', 'noop', 'command', 'membership'),
         payload: bytes,
       }),
       { maxLength: 20 },
@@ -49,7 +54,7 @@ const appendEntries = fc
 
 const message: fc.Arbitrary<Message> = fc.oneof(
   fc.record({ kind: fc.constant('preVote' as const), ...vote }),
-  fc.record({ kind: fc.constant('requestVote' as const), ...vote }),
+  fc.record({ kind: fc.constant('requestVote' as const), ...vote, transfer: flag }),
   fc.record({
     kind: fc.constantFrom('preVoteResponse' as const, 'requestVoteResponse' as const),
     term: termNumber,
@@ -88,6 +93,17 @@ const message: fc.Arbitrary<Message> = fc.oneof(
     term: termNumber,
     context: count,
     readIndex: fc.option(index, { nil: undefined }),
+  }),
+  fc.record({ kind: fc.constant('installSnapshot' as const), term: termNumber, session: count }),
+  fc.record({
+    kind: fc.constant('installSnapshotResponse' as const),
+    term: termNumber,
+    session: count,
+    index,
+  }),
+  fc.record({
+    kind: fc.constantFrom('snapshotWanted' as const, 'timeoutNow' as const),
+    term: termNumber,
   }),
 );
 
@@ -158,12 +174,18 @@ const failed = fc.record({
   ),
   message: text,
 });
-const member: fc.Arbitrary<MemberIdentity> = fc.record({
-  nodeId: fc.string({ minLength: 1, maxLength: 63 }).map(nodeId),
-  incarnation: text,
-  peerAddress: text,
-  clientAddress: text,
-});
+const name = fc.string({ minLength: 1, maxLength: 63 }).map(nodeId);
+const identity = { nodeId: name, incarnation: text, peerAddress: text, clientAddress: text };
+const member: fc.Arbitrary<MemberIdentity> = fc.record(identity);
+const changed: fc.Arbitrary<Member> = fc.record({ ...identity, learner: flag });
+const change: fc.Arbitrary<MemberChange> = fc.oneof(
+  fc.record({ kind: fc.constant('add' as const), member: changed }),
+  fc.record({ kind: fc.constantFrom('promote' as const, 'remove' as const), nodeId: name }),
+  fc.record({
+    kind: fc.constant('transfer' as const),
+    nodeId: fc.oneof(name, fc.constant('' as const)),
+  }),
+);
 
 export const peerFrame: fc.Arbitrary<PeerFrame> = fc.oneof(
   { arbitrary: fc.record({ kind: fc.constant('raft' as const), message }), weight: 4 },
@@ -222,4 +244,31 @@ export const peerFrame: fc.Arbitrary<PeerFrame> = fc.oneof(
     unixTimeMs: fc.option(count, { nil: undefined }),
   }),
   fc.record({ kind: fc.constant('stateHash' as const), index, hash: text }),
+  fc.record({
+    kind: fc.constant('snapshotRequest' as const),
+    id: count,
+    snapshotId: text,
+    chunk: count,
+  }),
+  fc.record({
+    kind: fc.constant('snapshotChunk' as const),
+    id: count,
+    snapshotId: text,
+    chunk: count,
+    crc: count,
+    data: bytes,
+    last: flag,
+  }),
+  fc.record({ kind: fc.constant('memberRequest' as const), id: count, change }),
+  fc.record({
+    kind: fc.constant('memberResponse' as const),
+    id: count,
+    outcome: fc.oneof(
+      fc.record({
+        kind: fc.constant('done' as const),
+        members: fc.array(changed, { maxLength: 7 }),
+      }),
+      failed,
+    ),
+  }),
 );

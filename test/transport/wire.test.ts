@@ -6,6 +6,7 @@ import * as fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/lib/assert.ts';
+import { logIndex } from '../../src/lib/ids.ts';
 import type { PeerFrame, Refusal, RefusalReason } from '../../src/node/peer-protocol.ts';
 import { WireError } from '../../src/transport/msgpack.ts';
 import {
@@ -33,12 +34,16 @@ const reasons: readonly RefusalReason[] = [
   'wrongTarget',
   'notAMember',
   'otherIncarnation',
+  'removed',
 ];
 const refusalFor = (reason: RefusalReason): Refusal => ({ reason, message: `because: ${reason}` });
+
+const laterHello = { ...sampleHello('n1', 'n2'), configurationIndex: logIndex(4711) };
 
 /** Every sample under a name of its own, with its bytes. */
 const samples = new Map<string, Buffer>([
   ['hello', encodeHello(sampleHello('n1', 'n2'))],
+  ['hello with configuration index', encodeHello(laterHello)],
   ...reasons.map((reason): [string, Buffer] => [
     `refusal ${reason}`,
     encodeRefusal(refusalFor(reason)),
@@ -56,6 +61,7 @@ function messageOf(value: unknown, options = {}): Buffer {
   return Buffer.concat([Buffer.from([0x0a, ...length]), packed]);
 }
 
+const helloFields = [0, 1, 'c', '', 'n1', 'i', 'p', 'c', 'v', 'n2'];
 const append = (...entries: unknown[]): unknown => [2, [0, [4, 8, 3, 40, 7, entries, 39]]];
 
 /** False when the bytes are refused; anything but a WireError is thrown on. */
@@ -79,6 +85,8 @@ describe('the wire format', () => {
     expect(decodeMessage(Buffer.from(golden['hello'] ?? '', 'hex'))).toEqual([
       { kind: 'hello', hello: sampleHello('n1', 'n2') },
     ]);
+    const later = decodeMessage(Buffer.from(golden['hello with configuration index'] ?? '', 'hex'));
+    expect(later).toEqual([{ kind: 'hello', hello: laterHello }]);
     const frames = Object.entries(golden).filter(([name]) => /^\d/.test(name));
     const decoded = frames.map(([, hex]) => decodeMessage(Buffer.from(hex, 'hex')));
     expect(decoded).toEqual(sampleFrames.map((frame) => [{ kind: 'frames', frames: [frame] }]));
@@ -164,7 +172,7 @@ describe('the wire format', () => {
     const { protocolVersion, clusterId, clusterUuid, nodeId, incarnation } = hello;
     const known = [protocolVersion + 1, clusterId, clusterUuid, nodeId, incarnation];
     const rest = [hello.peerAddress, hello.clientAddress, hello.softwareVersion, hello.target];
-    const later = messageOf([0, ...known, ...rest, 'new', [1, 2]]);
+    const later = messageOf([0, ...known, ...rest, 0, 'new', [1, 2]]);
     expect(decodeMessage(later)).toEqual([
       { kind: 'hello', hello: { ...hello, protocolVersion: protocolVersion + 1 } },
     ]);
@@ -203,6 +211,8 @@ describe('garbled bytes', () => {
     ['a command of unknown kind', messageOf([2, [2, 1, [77], '', '', '']])],
     ['a result of unknown kind', messageOf([2, [3, 1, [0, [77]]]])],
     ['a refusal for no known reason', messageOf([1, 42, 'why'])],
+    ['a vote whose fifth field says no more', messageOf([2, [0, [2, 8, 41, 7, 1]]])],
+    ['a hello whose configuration index is a text', messageOf([...helloFields, 'x'])],
     ['a hello without a node id', messageOf([0, 1, 'c', '', '', 'i', 'p', 'c', 'v', 'n2'])],
   ])('are refused with a WireError: %s', ([, bytes]) => {
     expect(() => decodeMessage(bytes)).toThrow(WireError);
@@ -213,7 +223,7 @@ describe('garbled bytes', () => {
     ['a map', { a: 1 }],
     ['deep nesting', deep],
   ])('are refused even in a field that nobody reads: %s', ([, value]) => {
-    const hello = [0, 1, 'c', '', 'n1', 'i', 'p', 'c', 'v', 'n2'];
+    const hello = [...helloFields, 0];
     expect(decodeMessage(messageOf([...hello, 1], { moreTypes: true }))).toHaveLength(1);
     expect(() => decodeMessage(messageOf([...hello, value], { moreTypes: true }))).toThrow(
       WireError,
