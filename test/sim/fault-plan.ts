@@ -51,10 +51,35 @@ export type FaultAction =
   /** An empty disk in the place of the old one; at most one a run, because nothing replaces a member yet. */
   | { readonly kind: 'wipe'; readonly node: string; readonly downMs: number }
   /** The state store is found damaged after a crash. */
-  | { readonly kind: 'discardState'; readonly node: string; readonly downMs: number };
+  | { readonly kind: 'discardState'; readonly node: string; readonly downMs: number }
+  /** Every process stands still, as when the host of all of them is suspended. */
+  | { readonly kind: 'pauseAll'; readonly forMs: number }
+  /** Two sides that do not hear each other; `node`, if it is not '', hears both. */
+  | {
+      readonly kind: 'split';
+      readonly side: readonly string[];
+      readonly node: string;
+      readonly forMs: number;
+    }
+  /** Whoever leads is taken away for a short while, several times over: each leaves something in its log that nobody else has. */
+  | {
+      readonly kind: 'dethrone';
+      readonly how: 'cut' | 'crash' | 'pause';
+      readonly times: number;
+      readonly forMs: number;
+      readonly everyMs: number;
+    }
+  /** Rot in the log, found at the next start or when the entry is read. */
+  | { readonly kind: 'flipBit'; readonly node: string; readonly downMs: number }
+  /** Nothing that needs new space can be written. */
+  | { readonly kind: 'fullDisk'; readonly node: string; readonly forMs: number };
 
 export function drawFault(random: Random, { faults, nodes }: Parameters): FaultAction {
   const kind: FaultKind = faults[random.integer(0, faults.length)] ?? 'crash';
+  return drawOfKind(random, kind, nodes);
+}
+
+function drawOfKind(random: Random, kind: FaultKind, nodes: readonly string[]): FaultAction {
   const anyNode = (): string => nodes[random.integer(0, nodes.length)] ?? 'leader';
   const node = random.next() < 0.5 ? 'leader' : anyNode();
   const others = (of: string): readonly string[] => nodes.filter((other) => other !== of);
@@ -70,6 +95,8 @@ export function drawFault(random: Random, { faults, nodes }: Parameters): FaultA
       return { kind, node, downMs: someMs(1500) };
     case 'pause':
       return { kind, node, forMs: someMs(2500) };
+    case 'pauseAll':
+      return { kind, forMs: someMs(3000) };
     case 'wallJump':
       return { kind, node, byMs: random.integer(-100_000, 100_000) };
     case 'cut': {
@@ -80,6 +107,14 @@ export function drawFault(random: Random, { faults, nodes }: Parameters): FaultA
       const to = others(node).filter(() => random.next() < 0.7);
       return { kind: 'cut', from: node, to, bothWays: false, forMs: someMs(3000) };
     }
+    case 'bridge':
+    case 'split': {
+      const side = nodes.filter(() => random.next() < 0.5);
+      const bridge = kind === 'bridge' ? node : '';
+      return { kind: 'split', side, node: bridge, forMs: someMs(3000) };
+    }
+    case 'dethrone':
+      return drawDethrone(random);
     case 'isolate':
       return { kind: 'cut', from: node, to: others(node), bothWays: true, forMs: someMs(3000) };
     case 'flap':
@@ -99,7 +134,24 @@ export function drawFault(random: Random, { faults, nodes }: Parameters): FaultA
     }
     case 'wipe':
       return { kind, node, downMs: someMs(800) };
+    case 'flipBit':
+      return { kind, node, downMs: someMs(800) };
+    case 'fullDisk':
+      return { kind, node, forMs: someMs(2500) };
     case 'stateDiscarded':
       return { kind: 'discardState', node, downMs: someMs(800) };
   }
+}
+
+/** About as long as an election takes, so that some are taken away before they have committed anything in their term. */
+function drawDethrone(random: Random): FaultAction {
+  const how = (['cut', 'cut', 'crash', 'pause'] as const)[random.integer(0, 4)] ?? 'cut';
+  const times = random.integer(2, 6);
+  return {
+    kind: 'dethrone',
+    how,
+    times,
+    forMs: random.integer(250, 1200),
+    everyMs: random.integer(300, 1300),
+  };
 }

@@ -18,6 +18,13 @@ export interface FaultWorld {
   readonly healed: () => boolean;
 }
 
+const kindsOfAll = ['crashAll', 'pauseAll', 'split', 'dethrone'] as const;
+type FaultOfAll = Extract<FaultAction, { readonly kind: (typeof kindsOfAll)[number] }>;
+type FaultOfOne = Exclude<FaultAction, FaultOfAll>;
+
+const isOfAll = (fault: FaultAction): fault is FaultOfAll =>
+  kindsOfAll.some((kind) => kind === fault.kind);
+
 const RESTART_AFTER_ERROR_MS = 500;
 const DOWN_AFTER_STALL_MS = 200;
 
@@ -31,12 +38,31 @@ export class Faults {
   }
 
   perform(fault: FaultAction): void {
-    const { timeline, network, coverage, machines } = this.#world;
-    if (fault.kind === 'crashAll') {
-      coverage.count(fault.power ? 'powerCuts' : 'crashes');
-      for (const machine of machines.values()) this.#down(machine, fault.power, fault.downMs);
-      return;
+    if (isOfAll(fault)) this.#performOnAll(fault);
+    else this.#performOn(fault);
+  }
+
+  #performOnAll(fault: FaultOfAll): void {
+    const { coverage, machines } = this.#world;
+    switch (fault.kind) {
+      case 'crashAll':
+        coverage.count(fault.power ? 'powerCuts' : 'crashes');
+        for (const machine of machines.values()) this.#down(machine, fault.power, fault.downMs);
+        return;
+      case 'pauseAll':
+        coverage.count('pausesOfAll');
+        for (const machine of machines.values()) this.#pause(machine, fault.forMs);
+        return;
+      case 'split':
+        this.#split(fault.side, fault.node, fault.forMs);
+        return;
+      case 'dethrone':
+        this.#dethrone(fault);
     }
+  }
+
+  #performOn(fault: FaultOfOne): void {
+    const { timeline, network, coverage, machines } = this.#world;
     const machine = this.#world.machine('node' in fault ? fault.node : fault.from);
     if (machine === undefined) return;
     switch (fault.kind) {
@@ -55,12 +81,25 @@ export class Faults {
         this.#down(machine, false, fault.downMs);
         return;
       case 'wipe':
-        // A cluster of which nobody has formed has nothing to lose, and a second loss would be one too many.
-        if ([...machines.values()].some(({ wiped }) => wiped) || machine.node === undefined) return;
-        if (machine.node.status().revision === 0) return;
+        if (!this.#mayLose(machine)) return;
         coverage.count('wipedDisks');
         machine.wipe();
         this.#startAfter(machine, fault.downMs);
+        return;
+      case 'flipBit': {
+        if (!this.#mayLose(machine)) return;
+        if (machine.rot() === undefined) return;
+        coverage.count('flippedBits');
+        this.#down(machine, false, fault.downMs);
+        return;
+      }
+      case 'fullDisk':
+        coverage.count('fullDisks');
+        machine.disk.full = true;
+        this.#later(fault.forMs, () => {
+          machine.disk.full = false;
+          machine.start();
+        });
         return;
       case 'stop':
         void machine.stop().then(() => this.#startAfter(machine, fault.downMs));
@@ -69,8 +108,7 @@ export class Faults {
         return;
       case 'pause':
         coverage.count('pauses');
-        // Healing finds nobody asleep: what a stopped process missed is in line for the moment it goes on.
-        machine.pause(Math.min(timeline.nowMs + fault.forMs, this.#world.untilMs));
+        this.#pause(machine, fault.forMs);
         return;
       case 'wallJump':
         machine.clock.wallOffsetMs += fault.byMs;
@@ -108,6 +146,42 @@ export class Faults {
         else machine.failStateWrites(1);
         this.#startAfter(machine, RESTART_AFTER_ERROR_MS);
         return;
+    }
+  }
+
+  /** A cluster of which nobody has formed has nothing to lose, and a second loss would be one too many. */
+  #mayLose(machine: Machine): boolean {
+    if ([...this.#world.machines.values()].some(({ lost, rotten }) => lost || rotten)) return false;
+    return machine.node !== undefined && machine.node.status().revision > 0;
+  }
+
+  #pause(machine: Machine, forMs: number): void {
+    // Healing finds nobody asleep: what a stopped process missed is in line for the moment it goes on.
+    machine.pause(Math.min(this.#world.timeline.nowMs + forMs, this.#world.untilMs));
+  }
+
+  #split(side: readonly string[], bridge: string, forMs: number): void {
+    const joins = this.#world.machine(bridge || 'leader')?.id;
+    const all = [...this.#world.machines.keys()].filter((id) => bridge === '' || id !== joins);
+    this.#world.coverage.count(bridge === '' ? 'splits' : 'bridges');
+    for (const one of all.filter((id) => side.includes(id))) {
+      for (const other of all.filter((id) => !side.includes(id))) {
+        this.#cut(one, other, true, forMs);
+      }
+    }
+  }
+
+  #dethrone({ how, times, forMs, everyMs }: Extract<FaultAction, { kind: 'dethrone' }>): void {
+    const { machines, coverage } = this.#world;
+    for (let time = 0; time < times; time++) {
+      this.#later(time * everyMs, () => {
+        const leader = this.#world.machine('leader');
+        if (leader === undefined) return;
+        coverage.count('dethronings');
+        if (how === 'crash') this.#down(leader, false, forMs);
+        else if (how === 'pause') this.#pause(leader, forMs);
+        else for (const other of machines.keys()) this.#cut(leader.id, other, true, forMs);
+      });
     }
   }
 

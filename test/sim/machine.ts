@@ -6,7 +6,7 @@ import type { Random } from '../../src/lib/random.ts';
 import { createNode } from '../../src/node/node.ts';
 import type { StateBatch } from '../../src/node/ports.ts';
 import type { RegistryNode } from '../../src/node/registry-node.ts';
-import { DiskError } from '../../src/storage/errors.ts';
+import { DamagedLogError, DiskError } from '../../src/storage/errors.ts';
 import { openWal } from '../../src/storage/wal/open-wal.ts';
 import {
   emptyMemoryState,
@@ -51,8 +51,10 @@ export class Machine {
   readonly #world: MachineWorld;
   readonly #random: Random;
   #incarnation: string;
-  /** Its disk was replaced: it is a stranger under an old name, until it is removed and joins again. */
-  wiped = false;
+  /** It no longer has what it had acknowledged: its disk was replaced, or its log refuses to open for damage. */
+  lost = false;
+  /** A bit of its log has flipped. */
+  rotten = false;
   #state: MemoryState = emptyMemoryState();
   #stateInFlight: StateBatch | undefined;
   #discardReason: string | undefined;
@@ -99,7 +101,7 @@ export class Machine {
 
   /** Starts a process on what the disks hold, unless one runs. */
   start(): void {
-    if (this.#life !== undefined) return;
+    if (this.#life !== undefined || (this.lost && this.rotten)) return;
     const process: Process = {
       name: `${this.id}/${++this.#lives}`,
       alive: true,
@@ -130,7 +132,14 @@ export class Machine {
     this.#formed = false;
     this.#incarnation = drawIncarnation(this.#random);
     this.#world.ledger.wiped(this.id);
-    this.wiped = true;
+    this.lost = true;
+  }
+
+  /** A bit of the log flips; undefined where nothing was written yet. */
+  rot(): string | undefined {
+    const where = this.disk.flipBit();
+    if (where !== undefined) this.rotten = true;
+    return where;
   }
 
   pause(untilMs: number): void {
@@ -166,6 +175,7 @@ export class Machine {
     this.disk.stalledUntilMs = 0;
     this.disk.failWrites = 0;
     this.disk.failReads = 0;
+    this.disk.full = false;
     this.#failStateWrites = 0;
   }
 
@@ -264,7 +274,8 @@ export class Machine {
   #fatal(life: Life, code: number, reason: string): void {
     if (this.#life !== life) return;
     this.#world.coverage.count('fatals');
-    if (code !== 10 || this.#innocent === 0) {
+    if (code === 11 && this.rotten) this.#refused();
+    else if (code !== 10 || this.#innocent === 0) {
       this.#world.blame('node', `${this.id} ended with exit code ${code}: ${reason}`);
     }
     this.#forgive();
@@ -273,11 +284,18 @@ export class Machine {
 
   #failed(life: Life, error: unknown): void {
     if (this.#life !== life) return;
-    if (!(error instanceof DiskError) || this.#innocent === 0) {
+    if (error instanceof DamagedLogError && this.rotten) this.#refused();
+    else if (!(error instanceof DiskError) || this.#innocent === 0) {
       this.#world.blame('node', `${this.id} does not start: ${String(error)}`);
     }
     this.#forgive();
     this.crash(false);
+  }
+
+  /** Damage that was made is found, and nothing of it is ever served (G13). */
+  #refused(): void {
+    this.#world.coverage.count('damagedLogs');
+    this.lost = true;
   }
 
   get #innocent(): number {

@@ -21,6 +21,12 @@ const faultKinds = [
   'diskError',
   'stateDiscarded',
   'wipe',
+  'pauseAll',
+  'bridge',
+  'split',
+  'dethrone',
+  'flipBit',
+  'fullDisk',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 

@@ -1,5 +1,6 @@
-// The disk of one machine under the real write-ahead log: a MemoryDisk whose calls take simulated time, fail, stall, and
-// are caught half done when the process or the power dies.
+// The disk of one machine under the real write-ahead log: a MemoryDisk whose calls take simulated time, fail, stall, find it
+// full, and are caught half done when the process or the power dies. What a killed process was writing is in the page cache
+// and not on the medium for sure: only a second write makes it so.
 import type { Random } from '../../src/lib/random.ts';
 import { type DiskCall, MemoryDisk } from '../support/memory-disk.ts';
 import type { Process, Timeline } from './timeline.ts';
@@ -26,6 +27,8 @@ export class SimDisk {
   /** How many of the next calls of each kind fail. */
   failWrites = 0;
   failReads = 0;
+  /** No file grows any more, so no segment can be prepared. */
+  full = false;
   /** Calls that were failed; a process that ends with a disk error is innocent after one. */
   failed = 0;
 
@@ -61,26 +64,48 @@ export class SimDisk {
     this.#aimed = strike;
   }
 
-  /** The process dies. What it was writing reaches the medium whole, in part or not at all, sector by sector and in any
-   * order; with the power, everything that was not synced is gone as well. */
+  /** The process dies. What it was writing reaches the page cache whole, in part or not at all, sector by sector and in any
+   * order, and as much of it the medium; with the power, what was not synced is gone as well, but for what got out by chance. */
   crash(power: boolean): void {
     const { random, torn } = this.#options;
     const writes = [...this.#inFlight].filter(({ action }) => action === 'write');
     this.#inFlight.clear();
-    if (power) this.files.cutPower();
     for (const { path, bytes, position } of writes) {
       if (bytes === undefined || position === undefined || !this.files.paths().includes(path)) {
         continue;
       }
-      if (position + bytes.length > this.files.bytesOf(path).length) continue;
+      const cached = this.files.bytesOf(path);
+      if (position + bytes.length > cached.length) continue;
       const share = random.next();
+      const hardened = random.next() < 0.5;
       for (let at = 0; at < bytes.length; at += SECTOR) {
         // A quarter of the writes does not begin, a quarter ends, half of them are torn.
         const written = share < 1 / 4 ? false : share < 1 / 2 || random.next() < 0.5;
-        if (written) this.files.scribble(path, position + at, bytes.subarray(at, at + SECTOR));
+        if (!written) continue;
+        const sector = bytes.subarray(at, at + SECTOR);
+        if (hardened) this.files.scribble(path, position + at, sector);
+        else cached.set(sector, position + at);
       }
-      if (share >= 1 / 2) torn();
+      if (share >= 1 / 2 && bytes.length > SECTOR && bytes[0] !== 0) torn();
     }
+    if (!power) return;
+    const luck = random.next() < 0.5 ? 0 : random.next();
+    this.files.cutPower(() => random.next() < luck);
+  }
+
+  /** Rot: one bit of what is written of the log flips, on the medium too. Its place, or undefined where nothing is written. */
+  flipBit(): string | undefined {
+    const { random } = this.#options;
+    const paths = this.files.paths().filter((path) => path.endsWith('.wal'));
+    const path = paths[random.integer(0, paths.length)];
+    if (path === undefined) return undefined;
+    const bytes = this.files.bytesOf(path);
+    const written = bytes.findLastIndex((byte) => byte !== 0) + 1;
+    if (written === 0) return undefined;
+    const at = random.integer(0, written);
+    const flipped = Uint8Array.of((bytes[at] ?? 0) ^ (1 << random.integer(0, 8)));
+    this.files.scribble(path, at, flipped);
+    return `${path} byte ${at}`;
   }
 
   async #take(call: DiskCall, process: Process): Promise<void> {
@@ -88,7 +113,7 @@ export class SimDisk {
     const reads = call.action === 'read' || call.action === 'open';
     const durationMs = reads ? READ_MS : writeMs * (1 + 3 * random.next() ** 3);
     const endMs = Math.max(timeline.nowMs + durationMs, this.stalledUntilMs);
-    if (call.action === 'write' && this.#aimed !== undefined) {
+    if (this.#aimed !== undefined && this.#worthHitting(call)) {
       timeline.after((endMs - timeline.nowMs) * random.next(), undefined, 'strike', this.#aimed);
       this.#aimed = undefined;
     }
@@ -100,8 +125,21 @@ export class SimDisk {
     }
   }
 
-  #failIfDue({ action }: DiskCall): void {
+  /** What prepares space is zeros, and nobody reads it; and a write of one sector cannot be torn. */
+  #worthHitting({ bytes }: DiskCall): boolean {
+    if (bytes === undefined || bytes.every((byte) => byte === 0)) return false;
+    return bytes.length > SECTOR || this.#options.random.next() < 0.3;
+  }
+
+  #failIfDue({ action, path, bytes, position }: DiskCall): void {
     const writes = action === 'write' || action === 'sync';
+    if (this.full && action === 'write') {
+      const end = (position ?? 0) + (bytes?.length ?? 0);
+      if (end > this.files.bytesOf(path).length) {
+        this.failed++;
+        throw Object.assign(new Error('ENOSPC: the simulated disk is full'), { code: 'ENOSPC' });
+      }
+    }
     if (writes && this.failWrites > 0) {
       this.failWrites--;
       this.failed++;

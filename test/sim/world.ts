@@ -124,9 +124,9 @@ export class World {
     for (const machine of this.machines) machine.start();
   }
 
-  /** All but those whose disk was replaced. */
+  /** All but those that lost what they held. */
   get members(): readonly Machine[] {
-    return this.machines.filter(({ wiped }) => !wiped);
+    return this.machines.filter(({ lost }) => !lost);
   }
 
   get idle(): boolean {

@@ -9,6 +9,18 @@ interface Content {
   durable: Buffer;
 }
 
+const SECTOR = 512;
+
+/** What was written reaches the medium, and nothing else of the file does. */
+function harden(content: Content, position: number, bytes: Uint8Array): void {
+  const end = position + bytes.length;
+  if (end > content.durable.length) {
+    const more = Buffer.alloc(end - content.durable.length);
+    content.durable = Buffer.concat([content.durable, more]);
+  }
+  content.durable.set(bytes, position);
+}
+
 /** One call to the disk, as a fault may see it. */
 export interface DiskCall {
   readonly action: 'write' | 'sync' | 'open' | 'read' | 'rename' | 'syncDirectory';
@@ -26,10 +38,21 @@ export class MemoryDisk implements WalFiles {
   /** Throws, or waits, to break a call; may change the disk first. */
   fault: (call: DiskCall) => void | Promise<void> = () => undefined;
 
-  /** Everything that is not on stable storage is gone; files opened before are not to be used any more. */
-  cutPower(): void {
-    this.#names = new Map(this.#durableNames);
-    for (const content of this.#names.values()) content.bytes = Buffer.from(content.durable);
+  /** Everything that is not on stable storage is gone; files opened before are not to be used any more. `survives` may save
+   * some of it: the names as they are (path ''), and of a file each sector that had not been synced. */
+  cutPower(survives: (path: string) => boolean = () => false): void {
+    if (survives('')) this.#durableNames = new Map(this.#names);
+    else this.#names = new Map(this.#durableNames);
+    for (const [path, content] of this.#names) {
+      const { bytes, durable } = content;
+      for (let at = 0; at < bytes.length; at += SECTOR) {
+        const end = Math.min(at + SECTOR, bytes.length);
+        const sector = bytes.subarray(at, end);
+        if (sector.equals(durable.subarray(at, end)) || !survives(path)) continue;
+        harden(content, at, sector);
+      }
+      content.bytes = Buffer.from(content.durable);
+    }
   }
 
   /** The bytes of a file; changing them is rot. */
@@ -41,7 +64,7 @@ export class MemoryDisk implements WalFiles {
   scribble(path: string, position: number, bytes: Uint8Array): void {
     const content = this.#content(path);
     content.bytes.set(bytes, position);
-    content.durable = Buffer.from(content.bytes);
+    harden(content, position, bytes);
   }
 
   replace(path: string, bytes: Uint8Array): void {
@@ -99,7 +122,7 @@ export class MemoryDisk implements WalFiles {
           content.bytes = Buffer.concat([content.bytes, Buffer.alloc(end - content.bytes.length)]);
         }
         copy.copy(content.bytes, position);
-        if (mode === 'durable') content.durable = Buffer.from(content.bytes);
+        if (mode === 'durable') harden(content, position, copy);
       },
       sync: async () => {
         await this.#call({ action: 'sync', path });
