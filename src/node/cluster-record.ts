@@ -1,27 +1,34 @@
-// The first record of every log: who the cluster is. Equal bytes on every node, because its parts are sorted and its
-// uuid is a digest of them; so "the same uuid" means "the same members in the same incarnations".
+// Who the cluster is, as bytes in the log. The first record is equal on every node, because its parts are sorted and its
+// uuid is a digest of them; so "the same uuid" means "the same members in the same incarnations". Records of later
+// membership entries keep that uuid and say who votes.
 import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import { assert } from '../lib/assert.ts';
 import { nodeId } from '../lib/ids.ts';
-import type { ClusterRecord, MemberIdentity } from './peer-protocol.ts';
+import type { Membership } from '../raft/index.ts';
+import type { ClusterRecord, Member, MemberIdentity } from './peer-protocol.ts';
 
 // Positional arrays of strings only: no records, no shared structures, so the bytes depend on the content alone.
 const packr = new Packr({ useRecords: false, moreTypes: false, copyBuffers: true });
-const FORMAT = 1;
+/** The record that forms a cluster: all of its members vote. */
+const FIRST = 1;
+/** The record of a membership entry. */
+const CHANGED = 2;
+const LEARNER = 'learner';
+const VOTER = 'voter';
 
 function memberRow(member: MemberIdentity): readonly string[] {
   return [member.nodeId, member.incarnation, member.peerAddress, member.clientAddress];
 }
 
-/** The record these members would write, whatever order they are given in. */
+/** The record these members would form a cluster with, whatever order they are given in. */
 export function clusterRecordOf(
   clusterId: string,
   members: readonly MemberIdentity[],
 ): ClusterRecord {
-  const sorted = members.toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
+  const sorted = sortedById(members);
   const digest = createHash('sha256')
-    .update(JSON.stringify([FORMAT, clusterId, sorted.map(memberRow)]))
+    .update(JSON.stringify([FIRST, clusterId, sorted.map(memberRow)]))
     .digest('hex');
   return {
     clusterId,
@@ -31,30 +38,71 @@ export function clusterRecordOf(
       incarnation,
       peerAddress,
       clientAddress,
+      learner: false,
     })),
   };
 }
 
+/** The same cluster with other members. */
+export function withMembers(record: ClusterRecord, members: readonly Member[]): ClusterRecord {
+  return { ...record, members: sortedById(members) };
+}
+
+/** The payload of the entry that forms a cluster. */
 export function encodeClusterRecord(record: ClusterRecord): Uint8Array {
   return Uint8Array.from(
-    packr.pack([FORMAT, record.clusterId, record.clusterUuid, record.members.map(memberRow)]),
+    packr.pack([FIRST, record.clusterId, record.clusterUuid, record.members.map(memberRow)]),
   );
 }
 
-/** Throws InvariantError for bytes that are no cluster record or whose uuid is not the digest of its content. */
+/** The payload of a membership entry. */
+export function encodeMembership(record: ClusterRecord): Uint8Array {
+  const rows = record.members.map((member) => [
+    ...memberRow(member),
+    member.learner ? LEARNER : VOTER,
+  ]);
+  return Uint8Array.from(packr.pack([CHANGED, record.clusterId, record.clusterUuid, rows]));
+}
+
+/** Throws InvariantError for bytes that are no cluster record, or that are a first one whose uuid is not its digest. */
 export function decodeClusterRecord(bytes: Uint8Array): ClusterRecord {
   const row: unknown = packr.unpack(bytes);
-  assert(Array.isArray(row) && row[0] === FORMAT, 'the first entry is a cluster record');
-  const [, clusterId, clusterUuid, rows] = row as readonly unknown[];
+  assert(
+    Array.isArray(row) && (row[0] === FIRST || row[0] === CHANGED),
+    'the entry holds a cluster record',
+  );
+  const [format, clusterId, clusterUuid, rows] = row as readonly unknown[];
   assert(typeof clusterId === 'string' && Array.isArray(rows), 'a cluster record has its parts');
-  const members = rows.map((member: unknown): MemberIdentity => {
-    assert(Array.isArray(member) && member.length >= 4, 'a member has its four parts');
-    const [id, incarnation, peerAddress, clientAddress] = member.map(String);
-    assert(id !== undefined && incarnation !== undefined, 'a member has a name');
-    assert(peerAddress !== undefined && clientAddress !== undefined, 'a member has addresses');
-    return { nodeId: nodeId(id), incarnation, peerAddress, clientAddress };
-  });
-  const record = clusterRecordOf(clusterId, members);
-  assert(record.clusterUuid === clusterUuid, 'the cluster uuid is the digest of the record');
-  return record;
+  assert(typeof clusterUuid === 'string', 'a cluster record has a uuid');
+  if (format === FIRST) {
+    const record = clusterRecordOf(
+      clusterId,
+      rows.map((member: unknown) => memberOf(member, 4)),
+    );
+    assert(record.clusterUuid === clusterUuid, 'the cluster uuid is the digest of the record');
+    return record;
+  }
+  return { clusterId, clusterUuid, members: rows.map((member: unknown) => memberOf(member, 5)) };
+}
+
+/** Who votes and who only follows under a configuration: what consensus has to know of it. */
+export function membershipOf(payload: Uint8Array): Membership {
+  const { members } = decodeClusterRecord(payload);
+  const ids = (learner: boolean) =>
+    members.filter((member) => member.learner === learner).map((member) => member.nodeId);
+  return { voters: ids(false), learners: ids(true) };
+}
+
+function memberOf(row: unknown, parts: number): Member {
+  assert(Array.isArray(row) && row.length >= parts, `a member has its ${parts} parts`);
+  const [id, incarnation, peerAddress, clientAddress, standing = VOTER] = row.map(String);
+  assert(id !== undefined && incarnation !== undefined, 'a member has a name');
+  assert(peerAddress !== undefined && clientAddress !== undefined, 'a member has addresses');
+  assert(standing === LEARNER || standing === VOTER, 'a member votes or learns');
+  const learner = standing === LEARNER;
+  return { nodeId: nodeId(id), incarnation, peerAddress, clientAddress, learner };
+}
+
+function sortedById<T extends MemberIdentity>(members: readonly T[]): readonly T[] {
+  return members.toSorted((a, b) => (a.nodeId < b.nodeId ? -1 : 1));
 }

@@ -1,10 +1,10 @@
 // Writes the first record of a cluster, once formation.ts says that it may be written, and helps those who come late.
 import { logIndex, type NodeId, term } from '../lib/ids.ts';
-import type { LogImage } from './ports.ts';
+import type { LogFloor } from '../raft/index.ts';
 import { encodeClusterRecord } from './cluster-record.ts';
 import { createFormation, type Formation, type FormationOptions } from './formation.ts';
 import type { ClusterRecord, FormationFrame, Hello } from './peer-protocol.ts';
-import type { Clock, LogStore } from './ports.ts';
+import type { Clock, LogImage, LogStore } from './ports.ts';
 
 export interface FirstBootOptions extends FormationOptions {
   readonly clock: Clock;
@@ -15,6 +15,13 @@ export interface FirstBootOptions extends FormationOptions {
   readonly formed: (record: ClusterRecord, image: LogImage) => void;
   readonly failed: (error: unknown) => void;
 }
+
+/** A log that begins with its first entry. */
+const wholeLog: LogFloor = {
+  index: logIndex(0),
+  term: term(0),
+  configuration: { index: logIndex(0), payload: new Uint8Array() },
+};
 
 /** Frames can be lost, so what was said is said again. */
 const REPEAT_MS = 200;
@@ -75,19 +82,21 @@ export class FirstBoot {
   }
 
   async #form(record: ClusterRecord): Promise<void> {
-    const image = firstImage();
+    const payload = encodeClusterRecord(record);
+    const image = firstImage(payload);
     try {
       await this.#options.logStore.append({
         sequence: 0,
         term: image.hardState.term,
         hardState: image.hardState,
         truncateAfter: undefined,
+        floor: undefined,
         entries: [
           {
             index: image.lastIndex,
             term: image.hardState.term,
             kind: 'bootstrap',
-            payload: encodeClusterRecord(record),
+            payload,
           },
         ],
       });
@@ -101,10 +110,12 @@ export class FirstBoot {
 }
 
 /** The log with its first record: committed by what it is, because it is equal on every node that has one. */
-function firstImage(): LogImage {
+function firstImage(payload: Uint8Array): LogImage {
   const first = logIndex(1);
   return {
     hardState: { term: term(1), votedFor: undefined, commitIndex: first },
+    floor: wholeLog,
+    configurations: [{ index: first, payload }],
     runs: [{ firstIndex: first, term: term(1) }],
     lastIndex: first,
   };

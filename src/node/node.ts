@@ -7,7 +7,7 @@ import {
   type Registry,
 } from '../registry/index.ts';
 import { NodeLife } from './node-life.ts';
-import type { Beat, WriteOutcome } from './peer-protocol.ts';
+import type { Beat, Member, MemberChange, WriteOutcome } from './peer-protocol.ts';
 import type {
   CallOptions,
   HeartbeatAnswer,
@@ -118,6 +118,11 @@ class Node implements RegistryNode {
     if (leader === undefined || leader === parts.options.self.nodeId) return undefined;
     const deadline = options.deadline ?? Number.POSITIVE_INFINITY;
     return desk.askLastHeartbeat(leader, namespace, instanceId, deadline);
+  }
+
+  async changeMembers(_change: MemberChange, _options: CallOptions): Promise<readonly Member[]> {
+    this.#refuseWhenStopping();
+    throw new RegistryError('failedPrecondition', 'members are fixed in this version');
   }
 
   status(): NodeStatus {

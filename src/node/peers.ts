@@ -1,10 +1,10 @@
 // The other nodes as this one sees them: who may talk, who is reached, who was refused and why.
-import type { NodeId } from '../lib/ids.ts';
+import type { LogIndex, NodeId } from '../lib/ids.ts';
 import { admission } from './admission.ts';
 import {
   type ClusterRecord,
   type Hello,
-  type MemberIdentity,
+  type Member,
   PROTOCOL_VERSION,
   type Refusal,
 } from './peer-protocol.ts';
@@ -17,6 +17,8 @@ export interface PeersHost {
   >;
   /** undefined while the cluster has not formed here. */
   readonly record: () => ClusterRecord | undefined;
+  /** Index of the entry that brought the record; 0 without one. */
+  readonly configurationIndex: () => LogIndex;
 }
 
 interface Refused {
@@ -47,6 +49,7 @@ export class Peers {
       clusterUuid: this.#host.record()?.clusterUuid ?? '',
       softwareVersion,
       target: self.nodeId,
+      configurationIndex: this.#host.configurationIndex(),
     };
   }
 
@@ -105,16 +108,16 @@ export class Peers {
   }
 
   /** The members, with the addresses they announce now where they are known. */
-  members(): readonly MemberIdentity[] {
+  members(): readonly Member[] {
     const { self, initialMembers } = this.#host.options;
-    const unknown = { incarnation: '', clientAddress: '' };
+    const unknown = { incarnation: '', clientAddress: '', learner: false };
     const members =
       this.#host.record()?.members ?? initialMembers.map((member) => ({ ...unknown, ...member }));
     return members.map((member) => {
       const seen = member.nodeId === self.nodeId ? self : this.#connected.get(member.nodeId);
       if (seen === undefined) return member;
       const { nodeId, incarnation, peerAddress, clientAddress } = seen;
-      return { nodeId, incarnation, peerAddress, clientAddress };
+      return { nodeId, incarnation, peerAddress, clientAddress, learner: member.learner };
     });
   }
 

@@ -3,7 +3,7 @@ import type { NodeLife } from './node-life.ts';
 import type { NodeStatus } from './registry-node.ts';
 
 export function nodeStatus(life: NodeLife): NodeStatus {
-  const { options, parts, applied, record, health, peers } = life;
+  const { options, parts, applied, record, health, peers, disk } = life;
   const view = life.engine?.view;
   const { image } = options.logStore;
   const { revision, hash } = parts.registry.meta();
@@ -21,6 +21,10 @@ export function nodeStatus(life: NodeLife): NodeStatus {
     stateHash: hash,
     stateHashIndex: applied.index,
     members: peers.members(),
+    learner: view?.membership.learners.includes(options.self.nodeId) ?? false,
+    firstIndex: view?.firstIndex ?? image.floor.index + 1,
+    logBytes: disk.logBytes,
+    stateBytes: disk.stateBytes,
     instances: parts.registry.instanceCount,
     watches: parts.hub.count,
     problems: life.problems(),

@@ -1,7 +1,7 @@
 // Who may talk, who agrees on a first record, and who is heard on consensus.
 import { describe, expect, test } from 'vitest';
 import { pino } from 'pino';
-import { nodeId } from '../../src/lib/ids.ts';
+import { logIndex, nodeId } from '../../src/lib/ids.ts';
 import { admission, type AdmissionRules } from '../../src/node/admission.ts';
 import {
   clusterRecordOf,
@@ -32,6 +32,7 @@ const hello = (from: MemberIdentity, more: Partial<Hello> = {}): Hello => ({
   clusterUuid: '',
   softwareVersion: '0.1.0',
   target: nodeId('n1'),
+  configurationIndex: logIndex(0),
   ...more,
 });
 const [n1, n2, n3] = [member('n1'), member('n2'), member('n3')];
@@ -172,6 +173,7 @@ const peers = (current: () => ClusterRecord | undefined): Peers =>
       log: pino({ level: 'silent' }),
     },
     record: current,
+    configurationIndex: () => logIndex(1),
   });
 
 describe('trust (G14)', () => {
