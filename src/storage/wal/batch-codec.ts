@@ -2,35 +2,47 @@
 // pinned by golden vectors.
 import { assert } from '../../lib/assert.ts';
 import { logIndex, nodeId, term, type LogIndex, type Term } from '../../lib/ids.ts';
-import type { EntryKind, HardState, LogEntry, PersistBatch } from '../../raft/index.ts';
+import type { EntryKind, HardState, LogEntry, LogFloor, PersistBatch } from '../../raft/index.ts';
 import { readUint64, writeUint64 } from './frame.ts';
 
 /** The part of a batch that one frame holds; most batches are one piece. */
-export type BatchPiece = Pick<PersistBatch, 'hardState' | 'truncateAfter' | 'entries'>;
+export interface BatchPiece
+  extends Pick<PersistBatch, 'hardState' | 'truncateAfter' | 'floor' | 'entries'> {
+  /** True: the floor is not a point of the log, and takes the place of every entry. Written down, because a log that was
+   * cut at its beginning could not tell. */
+  readonly restarts?: boolean;
+}
 
 const batchHeaderBytes = 38;
 const entryHeaderBytes = 13;
+const floorHeaderBytes = 28;
 const kinds: readonly EntryKind[] = ['bootstrap', 'noop', 'command', 'membership'];
 const truncates = 1;
 const voted = 2;
+const hasFloor = 4;
+const restarted = 8;
 
 const entrySize = (entry: LogEntry): number => entryHeaderBytes + entry.payload.length;
 
 export function pieceSize(piece: BatchPiece): number {
-  const { votedFor } = piece.hardState;
-  let size = batchHeaderBytes + (votedFor === undefined ? 0 : Buffer.byteLength(votedFor));
+  const { hardState, floor } = piece;
+  let size = batchHeaderBytes;
+  if (hardState.votedFor !== undefined) size += Buffer.byteLength(hardState.votedFor);
+  if (floor !== undefined) size += floorHeaderBytes + floor.configuration.payload.length;
   for (const entry of piece.entries) size += entrySize(entry);
   return size;
 }
 
 /** Cuts a batch into pieces of at most `maxBytes`, at least one entry each. Each piece alone leaves a log that raft could
- * have asked for: the hard state and the truncation come first, and the commit hint never runs ahead of the entries. */
-export function splitBatch(batch: PersistBatch, maxBytes: number): readonly BatchPiece[] {
+ * have asked for: the hard state, the truncation and the floor come first, and the commit hint never runs ahead of the
+ * entries. */
+export function splitBatch(batch: BatchPiece, maxBytes: number): readonly BatchPiece[] {
   if (batch.entries.length < 2 || pieceSize(batch) <= maxBytes) return [batch];
   const pieces: BatchPiece[] = [];
   let from = 0;
   while (from < batch.entries.length) {
-    let size = pieceSize({ ...batch, entries: [] });
+    const head = from === 0 ? batch : { ...batch, truncateAfter: undefined, floor: undefined };
+    let size = pieceSize({ ...head, entries: [] });
     let to = from;
     for (; to < batch.entries.length; to++) {
       const entry = batch.entries[to];
@@ -40,11 +52,7 @@ export function splitBatch(batch: PersistBatch, maxBytes: number): readonly Batc
     const entries = batch.entries.slice(from, to);
     const last = entries.at(-1)?.index ?? batch.hardState.commitIndex;
     const commitIndex = logIndex(Math.min(batch.hardState.commitIndex, last));
-    pieces.push({
-      hardState: { ...batch.hardState, commitIndex },
-      truncateAfter: from === 0 ? batch.truncateAfter : undefined,
-      entries,
-    });
+    pieces.push({ ...head, hardState: { ...batch.hardState, commitIndex }, entries });
     from = to;
   }
   return pieces;
@@ -52,7 +60,7 @@ export function splitBatch(batch: PersistBatch, maxBytes: number): readonly Batc
 
 /** Writes a piece at `at` and returns where it ends. */
 export function encodePiece(target: Buffer, at: number, piece: BatchPiece): number {
-  const { hardState, truncateAfter, entries } = piece;
+  const { hardState, truncateAfter, floor, entries } = piece;
   const flags =
     (truncateAfter === undefined ? 0 : truncates) | (hardState.votedFor === undefined ? 0 : voted);
   target[at] = flags;
@@ -66,6 +74,10 @@ export function encodePiece(target: Buffer, at: number, piece: BatchPiece): numb
   assert(nameBytes < 256, 'a node id is at most 255 bytes');
   target[at + 1] = nameBytes;
   end += nameBytes;
+  if (floor !== undefined) {
+    target[at] = flags | hasFloor | (piece.restarts === true ? restarted : 0);
+    end = encodeFloor(target, end, floor);
+  }
   for (const entry of entries) {
     writeUint64(target, entry.term, end);
     target[end + 8] = kinds.indexOf(entry.kind);
@@ -76,9 +88,21 @@ export function encodePiece(target: Buffer, at: number, piece: BatchPiece): numb
   return end;
 }
 
+function encodeFloor(target: Buffer, at: number, floor: LogFloor): number {
+  const { configuration } = floor;
+  writeUint64(target, floor.index, at);
+  writeUint64(target, floor.term, at + 8);
+  writeUint64(target, configuration.index, at + 16);
+  target.writeUInt32LE(configuration.payload.length, at + 24);
+  target.set(configuration.payload, at + floorHeaderBytes);
+  return at + floorHeaderBytes + configuration.payload.length;
+}
+
 /** Called in the order of the log. `payload` is where the entry's bytes lie in the body. */
 export interface BodyVisitor {
   batch(hardState: HardState, truncateAfter: LogIndex | undefined): void;
+  /** Follows `batch` where the batch has a floor; `restarts`: it takes the place of every entry before it. */
+  floor(floor: LogFloor, restarts: boolean): void;
   entry(
     index: LogIndex,
     entryTerm: Term,
@@ -107,6 +131,12 @@ function walkBatch(body: Buffer, at: number, visitor: BodyVisitor): number {
   };
   visitor.batch(hardState, flags & truncates ? logIndex(readUint64(body, at + 18)) : undefined);
   end += nameBytes;
+  if (flags & hasFloor) {
+    const to = end + floorHeaderBytes + body.readUInt32LE(end + 24);
+    assert(to <= body.length, 'a floor lies inside its frame');
+    visitor.floor(decodeFloor(body.subarray(end, to)), (flags & restarted) !== 0);
+    end = to;
+  }
   for (let count = 0; count < entryCount; count++) {
     const kind = kinds[body.readUInt8(end + 8)];
     const from = end + entryHeaderBytes;
@@ -116,4 +146,15 @@ function walkBatch(body: Buffer, at: number, visitor: BodyVisitor): number {
     end = to;
   }
   return end;
+}
+
+function decodeFloor(bytes: Buffer): LogFloor {
+  return {
+    index: logIndex(readUint64(bytes, 0)),
+    term: term(readUint64(bytes, 8)),
+    configuration: {
+      index: logIndex(readUint64(bytes, 16)),
+      payload: Uint8Array.prototype.slice.call(bytes, floorHeaderBytes),
+    },
+  };
 }

@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { assert } from '../../lib/assert.ts';
 import { DamagedLogError, DiskError } from '../errors.ts';
 import { isZeroSector, sectorBytes } from './frame.ts';
-import { emptyReplay, scanSegment, type Extent, type Replay, type ScanResult } from './recovery.ts';
+import { scanSegment, type ScanResult } from './recovery.ts';
+import { beginIsKnown, emptyReplay, type Extent, type Replay } from './replay.ts';
 import {
   maxOwnerBytes,
   minSegmentBytes,
@@ -125,7 +126,7 @@ async function open(settings: WalSettings, formed: boolean): Promise<WriteAheadL
   const spareReady = unused.some(
     (spare) => spare.id === active.id + 1 && spare.sectors * sectorBytes === segmentBytes,
   );
-  const { entries, sequence, previousCrc } = replay;
+  const { entries, sequence, previousCrc, floorSegment } = replay;
   return new WriteAheadLog(settings, {
     image: {
       hardState: replay.hardState,
@@ -140,6 +141,7 @@ async function open(settings: WalSettings, formed: boolean): Promise<WriteAheadL
     nextSector: end.nextSector,
     sequence,
     previousCrc,
+    floorSegment,
     spareReady,
   });
 }
@@ -158,12 +160,14 @@ async function replayAll(settings: WalSettings, replay: Replay): Promise<Replaye
   const unused: Segment[] = [];
   let end: Extract<ScanResult, { kind: 'open' }> | undefined;
   let baseSector = 0;
-  let expected = 1;
-  for (const id of await segmentIds(directory, files)) {
-    const path = segmentPath(directory, expected);
-    if (id !== expected) throw new DamagedLogError(path, 0, 'this segment is missing');
-    expected++;
-    const segment = await scanOne(files, { id, path, baseSector }, replay, end);
+  const ids = await segmentIds(directory, files);
+  const first = ids[0] ?? 1;
+  const missing = (id: number): DamagedLogError =>
+    new DamagedLogError(segmentPath(directory, id), 0, 'this segment is missing');
+  for (const [at, id] of ids.entries()) {
+    if (id !== first + at) throw missing(first + at);
+    const place = { id, path: segmentPath(directory, id), baseSector };
+    const segment = await scanOne(files, place, replay, { isFirst: at === 0, end });
     if (end !== undefined) {
       unused.push(segment.segment);
       continue;
@@ -172,9 +176,10 @@ async function replayAll(settings: WalSettings, replay: Replay): Promise<Replaye
     baseSector += segment.segment.sectors;
     if (segment.result.kind === 'open') end = segment.result;
   }
-  if (end === undefined && segments.length > 0) {
-    throw new DamagedLogError(segmentPath(directory, expected), 0, 'this segment is missing');
-  }
+  if (end === undefined && ids.length > 0) throw missing(first + ids.length);
+  // Segments before the first one may only be gone because a floor let them go.
+  const letGo = replay.floorSegment !== undefined && beginIsKnown(replay);
+  if (first > 1 && !letGo) throw missing(first - 1);
   return { segments, end: end ?? { nextSector: 0, torn: undefined }, unused };
 }
 
@@ -182,7 +187,7 @@ async function scanOne(
   files: WalFiles,
   place: Omit<Segment, 'sectors'>,
   replay: Replay,
-  end: object | undefined,
+  { isFirst, end }: { readonly isFirst: boolean; readonly end: object | undefined },
 ): Promise<{ readonly segment: Segment; readonly result: ScanResult }> {
   const file = await files.open(place.path, 'read');
   try {
@@ -190,9 +195,11 @@ async function scanOne(
       throw new DamagedLogError(place.path, file.size, `a segment cannot have ${file.size} bytes`);
     }
     const segment = { ...place, sectors: file.size / sectorBytes };
-    if (end === undefined) return { segment, result: await scanSegment(file, segment, replay) };
+    if (end === undefined) {
+      return { segment, result: await scanSegment(file, segment, replay, isFirst) };
+    }
     // The log ended in an earlier segment, unsealed, so nothing can have been written here.
-    const nothing = await scanSegment(file, segment, { ...replay, sequence: -1 });
+    const nothing = await scanSegment(file, segment, { ...replay, sequence: -1 }, false);
     assert(nothing.kind === 'open' && nothing.torn === undefined, 'nothing was written here');
     return { segment, result: nothing };
   } finally {

@@ -149,6 +149,9 @@ function entriesOf(
       if (truncateAfter !== undefined)
         entries.length = Math.max(0, Math.min(entries.length, truncateAfter - from + 1));
     },
+    floor: (_, restarts) => {
+      if (restarts) entries.length = 0;
+    },
     entry: (index, term, kind, payload) => {
       if (index < from || index > to) return;
       // A copy, because a view would keep the whole frame in memory for as long as somebody holds the entry.

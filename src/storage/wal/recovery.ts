@@ -1,64 +1,18 @@
 // Opening a log: replays every segment, tells a torn last write from rot, and changes nothing on disk before it has seen
 // everything. See docs of `scanSegment` for the argument.
 import { assert } from '../../lib/assert.ts';
-import { logIndex, term } from '../../lib/ids.ts';
-import type { Configuration, HardState, LogFloor } from '../../raft/index.ts';
 import { DamagedLogError } from '../errors.ts';
-import { walkBody } from './batch-codec.ts';
-import { EntryMap } from './entry-map.ts';
 import {
   bodyIsWhole,
-  bodyOf,
   decodeHeader,
   hasMark,
   isZeroSector,
   sectorBytes,
   type FrameHeader,
 } from './frame.ts';
+import { applyFrame, beginAt, type Extent, type Replay } from './replay.ts';
 import { decodeSegmentHeader, type Segment } from './segment.ts';
 import type { WalFile } from './wal-files.ts';
-
-/** A run of sectors inside one segment. */
-export interface Extent {
-  readonly segment: Segment;
-  readonly from: number;
-  readonly to: number;
-}
-
-/** The log as replayed so far. */
-export interface Replay {
-  readonly owner: string;
-  readonly entries: EntryMap;
-  hardState: HardState;
-  floor: LogFloor;
-  /** Brought by entries that hold, ascending. */
-  readonly configurations: Configuration[];
-  /** What the next frame must carry. */
-  sequence: number;
-  previousCrc: number;
-  /** The last whole write: the only one whose sync may not have been seen to succeed. */
-  lastWrite: Extent | undefined;
-}
-
-/** The floor of a log from which nothing was ever let go. */
-const wholeLog: LogFloor = {
-  index: logIndex(0),
-  term: term(0),
-  configuration: { index: logIndex(0), payload: new Uint8Array() },
-};
-
-export function emptyReplay(owner: string): Replay {
-  return {
-    owner,
-    entries: new EntryMap(),
-    hardState: { term: term(0), votedFor: undefined, commitIndex: logIndex(0) },
-    floor: wholeLog,
-    configurations: [],
-    sequence: 1,
-    previousCrc: 0,
-    lastWrite: undefined,
-  };
-}
 
 /** `sealed`: the log goes on in the next segment. `open`: it ends here, and the next write goes to `nextSector`; `torn` are
  * the sectors of an unfinished write, to be zeroed first. nextSector 0: not even the header is there yet. */
@@ -123,11 +77,15 @@ class SectorWindow {
  * - a first sector that is zero ends the log; written sectors behind it must all bear the mark of the one write that could
  *   have been under way. Any other mark means that a later write followed: the zero sector was acknowledged and is lost.
  * What cannot be told from a torn write: a disk that zeroes a whole sector of the very last acknowledged write.
+ *
+ * `isFirst`: no segment before it is there. Where it is not segment 1 its header says where the log goes on; the caller
+ * finds out at the end whether a floor covers what is missing.
  */
 export async function scanSegment(
   file: WalFile,
   segment: Segment,
   replay: Replay,
+  isFirst: boolean,
 ): Promise<ScanResult> {
   const damaged = (sector: number, reason: string, cause?: unknown): DamagedLogError =>
     new DamagedLogError(segment.path, sector * sectorBytes, reason, cause);
@@ -135,7 +93,7 @@ export async function scanSegment(
   const first = await window.view(0, 1);
   if (isZeroSector(first, 0)) return endOfLog(window, segment, 0, replay.sequence);
   const crcBefore = replay.previousCrc;
-  const problem = acceptSegmentHeader(first, segment, replay);
+  const problem = acceptSegmentHeader(first, segment, replay, isFirst);
   if (problem !== undefined) throw damaged(0, problem);
 
   let at = 1;
@@ -174,7 +132,12 @@ export async function scanSegment(
   return { kind: 'open', nextSector: 0, torn: { segment, from: 0, to: torn?.to ?? 1 } };
 }
 
-function acceptSegmentHeader(sector: Buffer, segment: Segment, replay: Replay): string | undefined {
+function acceptSegmentHeader(
+  sector: Buffer,
+  segment: Segment,
+  replay: Replay,
+  isFirst: boolean,
+): string | undefined {
   const decoded = decodeSegmentHeader(sector);
   if (typeof decoded === 'string') return decoded;
   const { header, crc } = decoded;
@@ -183,6 +146,7 @@ function acceptSegmentHeader(sector: Buffer, segment: Segment, replay: Replay): 
     return `the file has ${segment.sectors * sectorBytes} bytes instead of ${header.segmentBytes}`;
   }
   if (header.owner !== replay.owner) return 'this log was written by another node';
+  if (isFirst && segment.id > 1) beginAt(replay, header);
   const follows =
     header.previousCrc === replay.previousCrc &&
     header.sequence === replay.sequence &&
@@ -204,31 +168,6 @@ function misfitOf(
     header.previousCrc === replay.previousCrc;
   if (!follows) return 'a frame does not follow the one before it';
   return at + header.sectors > segment.sectors ? 'a frame reaches beyond its segment' : undefined;
-}
-
-function applyFrame(frame: Buffer, header: FrameHeader, extent: Extent, replay: Replay): void {
-  const { entries, configurations } = replay;
-  const body = bodyOf(frame, header);
-  const place = { sector: extent.segment.baseSector + extent.from, sectors: header.sectors };
-  walkBody(body, header.batchCount, {
-    batch: (hardState, truncateAfter) => {
-      assert(hardState.term >= replay.hardState.term, 'the term never falls');
-      replay.hardState = hardState;
-      if (truncateAfter === undefined) return;
-      entries.truncate(truncateAfter);
-      while ((configurations.at(-1)?.index ?? 0) > truncateAfter) configurations.pop();
-    },
-    entry: (index, entryTerm, kind, { from, to }) => {
-      entries.append(index, entryTerm, place);
-      if (kind !== 'bootstrap' && kind !== 'membership') return;
-      configurations.push({ index, payload: Uint8Array.prototype.slice.call(body, from, to) });
-    },
-  });
-  assert(replay.hardState.commitIndex <= entries.lastIndex, 'what is committed is in the log');
-  replay.sequence = header.sequence + 1;
-  replay.previousCrc = header.crc;
-  // The first frame of a segment was written together with the segment's header.
-  replay.lastWrite = { ...extent, from: extent.from === 1 ? 0 : extent.from };
 }
 
 function hasZeroSector(frame: Buffer): boolean {

@@ -82,29 +82,38 @@ export function segmentIdOf(name: string): number | undefined {
   return digits === undefined ? undefined : Number(digits);
 }
 
-/** A segment under preparation; left behind by a crash it is removed at the next open. */
+/** A segment under preparation, or one that waits to be used again; left behind by a crash it is removed at the next open. */
 export const unfinishedSuffix = '.preparing';
 
 // Synced piece by piece, so that zeroing never leaves the disk with a backlog in front of the log's own writes.
 const zeroChunk = Buffer.alloc(1024 * 1024);
 const chunksPerSync = 4;
 
-/** Creates a zeroed segment under a temporary name and renames it into place; content, size and name are durable when it
- * resolves. Replaces a file of that name. Resolves false, having created nothing, when `cancelled` says so. */
+/** What to make a segment of. */
+export interface Preparation {
+  readonly id: number;
+  readonly bytes: number;
+  /** A file of that size whose name ends in `unfinishedSuffix`: zeroed anew instead of a new one. */
+  readonly recycled?: string | undefined;
+}
+
+/** Makes a zeroed segment under a temporary name and renames it into place; content, size and name are durable when it
+ * resolves. Nothing under the name of a segment ever holds what a former one held. Replaces a file of that name. Resolves
+ * false, having left nothing, when `cancelled` says so. */
 export async function prepareSegment(
   files: WalFiles,
   directory: string,
-  segment: { readonly id: number; readonly bytes: number },
+  { id, bytes, recycled }: Preparation,
   cancelled: () => boolean,
 ): Promise<boolean> {
-  const path = segmentPath(directory, segment.id);
-  const unfinished = path + unfinishedSuffix;
-  await files.remove(unfinished);
-  const file = await files.open(unfinished, 'create');
+  const path = segmentPath(directory, id);
+  const unfinished = recycled ?? path + unfinishedSuffix;
+  if (recycled === undefined) await files.remove(unfinished);
+  const file = await files.open(unfinished, recycled === undefined ? 'create' : 'overwrite');
   try {
     let chunks = 0;
-    for (let at = 0; at < segment.bytes && !cancelled(); at += zeroChunk.length) {
-      await file.write(zeroChunk.subarray(0, Math.min(zeroChunk.length, segment.bytes - at)), at);
+    for (let at = 0; at < bytes && !cancelled(); at += zeroChunk.length) {
+      await file.write(zeroChunk.subarray(0, Math.min(zeroChunk.length, bytes - at)), at);
       if (++chunks % chunksPerSync === 0) await file.sync();
     }
     await file.sync();

@@ -5,9 +5,9 @@ import { mkdir, readdir, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { promisify } from 'node:util';
 
-/** `read`: reading only. `create`: a new file, its writes durable after sync(). `durable`: an existing file, reading and
- * writing, each write on stable storage when it resolves. */
-export type WalFileMode = 'read' | 'create' | 'durable';
+/** `read`: reading only. `create`: a new file, `overwrite`: an existing one, their writes durable after sync(). `durable`:
+ * an existing file, reading and writing, each write on stable storage when it resolves. */
+export type WalFileMode = 'read' | 'create' | 'overwrite' | 'durable';
 
 export interface WalFile {
   /** Bytes, as found when the file was opened. */
@@ -45,6 +45,7 @@ const dsync = process.platform === 'linux' ? constants.O_DSYNC : 0;
 const flags: Record<WalFileMode, number> = {
   read: constants.O_RDONLY,
   create: constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL,
+  overwrite: constants.O_WRONLY,
   durable: constants.O_RDWR | dsync,
 };
 

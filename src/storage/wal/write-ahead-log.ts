@@ -1,19 +1,19 @@
 // The log on disk (docs/adr/0010): one writer loop with one write in flight; what arrives meanwhile forms the
-// next group, which is one frame, one device write and one sync.
-import type { Logger } from 'pino';
+// next group, which is one frame, one device write and one sync. What a floor covers is let go of in the background.
 import { assert, InvariantError, present } from '../../lib/assert.ts';
 import { deferred, type Deferred } from '../../lib/deferred.ts';
 import type { LogIndex } from '../../lib/ids.ts';
 import type { LogImage, LogStore } from '../../node/ports.ts';
-import type { HardState, LogEntry, PersistBatch } from '../../raft/index.ts';
+import type { HardState, LogEntry, LogFloor, PersistBatch } from '../../raft/index.ts';
 import { DiskError } from '../errors.ts';
 import { encodePiece, pieceSize, splitBatch, type BatchPiece } from './batch-codec.ts';
 import type { EntryMap } from './entry-map.ts';
 import { bodyRoom, encodeFrame, sectorBytes, sectorsOf, type FrameType } from './frame.ts';
 import { readEntries } from './reader.ts';
-import { encodeSegmentHeader, prepareSegment, segmentPath, type Segment } from './segment.ts';
+import { encodeSegmentHeader, segmentPath, type Segment } from './segment.ts';
+import { SpareSegments, type SpareSettings } from './spare-segments.ts';
 import { TermRuns } from './term-runs.ts';
-import type { WalFile, WalFiles } from './wal-files.ts';
+import type { WalFile } from './wal-files.ts';
 
 /** Counters since open. */
 export interface WalStats {
@@ -22,18 +22,21 @@ export interface WalStats {
   /** Batches made durable. */
   readonly batches: number;
   readonly bytes: number;
+  /** Now part of the log. */
   readonly segments: number;
+  /** Segments begun. */
+  readonly rolls: number;
+  /** Segments that a floor let go of. */
+  readonly freed: number;
+  /** Segments that were made of one of those. */
+  readonly reused: number;
   /** Rolls that had to wait until the next segment was zeroed. */
   readonly stalls: number;
 }
 
-export interface WalSettings {
-  readonly directory: string;
+export interface WalSettings extends SpareSettings {
   readonly owner: string;
-  readonly segmentBytes: number;
   readonly maxFrameBytes: number;
-  readonly files: WalFiles;
-  readonly log: Logger | undefined;
 }
 
 /** Where the writer goes on, as recovery found it. */
@@ -47,15 +50,10 @@ export interface WriterStart {
   readonly nextSector: number;
   readonly sequence: number;
   readonly previousCrc: number;
+  /** The segment that holds the newest floor; undefined where there is none. */
+  readonly floorSegment: Segment | undefined;
   /** True when the segment after the last one is already there, zeroed. */
   readonly spareReady: boolean;
-}
-
-/** The next segment, ready or being zeroed. */
-interface Spare {
-  settled: boolean;
-  /** Resolves, with the error if there was one. */
-  readonly failure: Promise<Error | undefined>;
 }
 
 interface Queued {
@@ -78,6 +76,7 @@ export class WriteAheadLog implements LogStore {
   readonly #settings: WalSettings;
   readonly #entries: EntryMap;
   readonly #segments: Segment[];
+  readonly #spares: SpareSegments;
   #file: WalFile;
   #nextSector: number;
   #sequence: number;
@@ -89,12 +88,13 @@ export class WriteAheadLog implements LogStore {
   #writing: Promise<void> | undefined;
   #body = Buffer.allocUnsafeSlow(64 * 1024);
   #frames = Buffer.allocUnsafeSlow(64 * 1024);
-  #spare: Spare | undefined;
+  #floorSegment: Segment | undefined;
+  #freeing: Promise<void> | undefined;
+  /** Under way. What they read is not let go of before they are through. */
+  readonly #reads = new Set<Promise<unknown>>();
   #closed = false;
-  /** Stops the preparation of a segment that will not be needed any more. */
-  #cancelled = false;
   #failure: Error | undefined;
-  #stats = { writes: 0, batches: 0, bytes: 0, stalls: 0 };
+  #stats = { writes: 0, batches: 0, bytes: 0, rolls: 0, freed: 0, stalls: 0 };
 
   /** Use openWal. */
   constructor(settings: WalSettings, start: WriterStart) {
@@ -106,9 +106,13 @@ export class WriteAheadLog implements LogStore {
     this.#nextSector = start.nextSector;
     this.#sequence = start.sequence;
     this.#previousCrc = start.previousCrc;
-    this.#planned = new TermRuns(start.image.runs, start.image.lastIndex);
-    this.#plannedState = start.image.hardState;
-    if (start.spareReady) this.#spare = { failure: Promise.resolve(undefined), settled: true };
+    const { floor, runs, lastIndex, hardState } = start.image;
+    this.#planned = new TermRuns(floor, runs, lastIndex);
+    this.#plannedState = hardState;
+    this.#spares = new SpareSegments(settings, start.spareReady);
+    this.#floorSegment = start.floorSegment;
+    // What a crash kept from being let go of.
+    this.#freeUnneeded();
   }
 
   append(batch: PersistBatch): Promise<void> {
@@ -128,12 +132,14 @@ export class WriteAheadLog implements LogStore {
   async read(from: LogIndex, to: LogIndex, maxBytes: number): Promise<readonly LogEntry[]> {
     assert(!this.#closed, 'a closed log is not read');
     const { files } = this.#settings;
-    return readEntries(
-      { files, entries: this.#entries, segments: this.#segments },
-      from,
-      to,
-      maxBytes,
-    );
+    const source = { files, entries: this.#entries, segments: this.#segments };
+    const reading = readEntries(source, from, to, maxBytes);
+    this.#reads.add(reading);
+    try {
+      return await reading;
+    } finally {
+      this.#reads.delete(reading);
+    }
   }
 
   /** Waits for what is queued, then closes the files. Later calls reject. */
@@ -141,24 +147,24 @@ export class WriteAheadLog implements LogStore {
     if (this.#closed) return;
     this.#closed = true;
     await this.#writing;
-    this.#cancelled = true;
-    await this.#spare?.failure;
+    await this.#freeing;
+    await this.#spares.close();
     await this.#file.close();
   }
 
   get bytes(): number {
     const sectors = this.#segments.reduce((sum, segment) => sum + segment.sectors, 0);
-    return sectors * sectorBytes + (this.#spare === undefined ? 0 : this.#settings.segmentBytes);
+    return sectors * sectorBytes + this.#spares.bytes;
   }
 
   stats(): WalStats {
-    return { ...this.#stats, segments: this.#segments.length };
+    return { ...this.#stats, segments: this.#segments.length, reused: this.#spares.reused };
   }
 
   #enqueue(batch: PersistBatch): void {
-    this.#check(batch);
+    const restarts = this.#check(batch);
     const { segmentBytes, maxFrameBytes } = this.#settings;
-    const pieces = splitBatch(batch, maxFrameBytes);
+    const pieces = splitBatch(restarts ? { ...batch, restarts } : batch, maxFrameBytes);
     pieces.forEach((piece, at) => {
       const bytes = pieceSize(piece);
       const limit = largestBody(segmentBytes);
@@ -168,17 +174,32 @@ export class WriteAheadLog implements LogStore {
     });
   }
 
-  // Before it is written, not after: a log that breaks these would be refused at the next open.
-  #check({ hardState, truncateAfter, entries }: PersistBatch): void {
+  // Before it is written, not after: a log that breaks these would be refused at the next open. True when the batch's floor
+  // takes the place of the whole log.
+  #check({ hardState, truncateAfter, floor, entries }: PersistBatch): boolean {
     const before = this.#plannedState;
     assert(hardState.term >= before.term, 'the term never falls');
     if (truncateAfter !== undefined) {
       assert(truncateAfter >= before.commitIndex, 'what is committed is never cut');
       this.#planned.truncate(truncateAfter);
     }
+    const restarts = floor !== undefined && this.#checkFloor(floor, hardState);
     for (const entry of entries) this.#planned.append(entry.index, entry.term);
     assert(hardState.commitIndex <= this.#planned.lastIndex, 'what is committed is in the log');
     this.#plannedState = hardState;
+    return restarts;
+  }
+
+  #checkFloor(floor: LogFloor, { commitIndex }: HardState): boolean {
+    assert(floor.index >= Math.max(1, this.#planned.floor.index), 'the floor never falls');
+    assert(floor.index <= commitIndex, 'what the floor covers is committed');
+    if (this.#planned.has(floor)) {
+      this.#planned.raise(floor);
+      return false;
+    }
+    assert(floor.index > this.#plannedState.commitIndex, 'what is committed is never dropped');
+    this.#planned.restart(floor);
+    return true;
   }
 
   /** The writer loop. Starts in a later microtask, so that the appends of one turn form one group. */
@@ -207,7 +228,7 @@ export class WriteAheadLog implements LogStore {
       const sector = await this.#writeFrame('batches', group.length, this.#body.subarray(0, end));
       this.#record(group, sector, sectors);
       // From the middle of a segment on, there is time to zero the next one before it is needed.
-      if (this.#nextSector * 2 > this.#active.sectors) this.#spare ??= this.#prepareSpare();
+      if (this.#nextSector * 2 > this.#active.sectors) this.#spares.prepare(this.#active.id + 1);
     } catch (error) {
       const failure =
         error instanceof InvariantError ? error : new DiskError('Writing the log', error);
@@ -269,23 +290,63 @@ export class WriteAheadLog implements LogStore {
     const place = { sector: this.#active.baseSector + sector, sectors };
     for (const { piece, done } of group) {
       if (piece.truncateAfter !== undefined) this.#entries.truncate(piece.truncateAfter);
+      if (piece.floor !== undefined) this.#takeFloor(piece.floor, piece.restarts ?? false);
       for (const entry of piece.entries) this.#entries.append(entry.index, entry.term, place);
       if (done !== undefined) this.#stats.batches++;
       done?.resolve();
     }
   }
 
+  #takeFloor(floor: LogFloor, restarts: boolean): void {
+    if (restarts) this.#entries.restart(floor);
+    else this.#entries.raise(floor);
+    this.#floorSegment = this.#active;
+    this.#freeUnneeded();
+  }
+
+  /** Begins to let go of segments that nothing needs any more, in a later turn. */
+  #freeUnneeded(): void {
+    this.#freeing ??= this.#free();
+  }
+
+  async #free(): Promise<void> {
+    try {
+      await Promise.resolve();
+      // A floor may come while segments are let go of.
+      while (!this.#closed && this.#oldest.baseSector < this.#neededFrom()) {
+        const needed = this.#neededFrom();
+        // No read that begins later touches what lies before.
+        await Promise.allSettled(this.#reads);
+        while (!this.#closed && this.#oldest.baseSector < needed) {
+          await this.#spares.letGo(this.#oldest);
+          this.#segments.shift();
+          this.#stats.freed++;
+        }
+      }
+    } catch (error) {
+      this.#fail(new DiskError('Freeing the log', error));
+    } finally {
+      this.#freeing = undefined;
+    }
+  }
+
+  /** Where the oldest segment that must stay begins: the one with the first entry after the floor, or with the floor itself. */
+  #neededFrom(): number {
+    const floorAt = this.#floorSegment?.baseSector ?? 0;
+    const needed = Math.min(floorAt, this.#entries.firstSector ?? floorAt);
+    const segment = this.#segments.findLast(({ baseSector }) => baseSector <= needed);
+    return present(segment, 'a sector of the log lies in a segment').baseSector;
+  }
+
   /** Seals the segment and goes on in the next one. The seal says that a next one exists, so its loss would be noticed. */
   async #roll(): Promise<void> {
-    const spare = (this.#spare ??= this.#prepareSpare());
-    if (!spare.settled) this.#stats.stalls++;
-    const failure = await spare.failure;
-    if (failure !== undefined) throw failure;
-    await this.#writeFrame('seal', 0, Buffer.alloc(0));
     const before = this.#active;
+    const id = before.id + 1;
+    if (await this.#spares.take(id)) this.#stats.stalls++;
+    await this.#writeFrame('seal', 0, Buffer.alloc(0));
     const next: Segment = {
-      id: before.id + 1,
-      path: segmentPath(this.#settings.directory, before.id + 1),
+      id,
+      path: segmentPath(this.#settings.directory, id),
       baseSector: before.baseSector + before.sectors,
       sectors: this.#settings.segmentBytes / sectorBytes,
     };
@@ -293,27 +354,12 @@ export class WriteAheadLog implements LogStore {
     this.#file = await this.#settings.files.open(next.path, 'durable');
     this.#segments.push(next);
     this.#nextSector = 0;
-    this.#spare = undefined;
+    this.#stats.rolls++;
     await sealed.close();
   }
 
-  /** Begins to zero the next segment. That it fails is fatal only once it is needed. */
-  #prepareSpare(): Spare {
-    const { files, directory, segmentBytes: bytes, log } = this.#settings;
-    const next = { id: this.#active.id + 1, bytes };
-    const spare: Spare = {
-      settled: false,
-      failure: prepareSegment(files, directory, next, () => this.#cancelled)
-        .then(
-          () => undefined,
-          (error: unknown) => {
-            log?.error({ err: error }, 'the next log segment cannot be prepared');
-            return error instanceof Error ? error : new Error(String(error));
-          },
-        )
-        .finally(() => (spare.settled = true)),
-    };
-    return spare;
+  get #oldest(): Segment {
+    return present(this.#segments[0], 'the log has a segment');
   }
 
   get #active(): Segment {
