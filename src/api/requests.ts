@@ -107,3 +107,11 @@ export interface WatchInput {
   readonly read: ReadInput;
   readonly acknowledges: boolean;
 }
+
+/** AddMemberRequest.member; what it says of `learner` is not looked at. */
+export interface MemberInput {
+  readonly nodeId: string;
+  readonly peerAddress: string;
+  readonly clientAddress: string;
+  readonly incarnation: string;
+}

@@ -6,10 +6,11 @@ import { addDeregister } from './commands/deregister.ts';
 import { addDev } from './commands/dev.ts';
 import { addHeartbeat } from './commands/heartbeat.ts';
 import { addGet, addInstances, addServices } from './commands/lists.ts';
+import { addMember, addMembers, addTransferLeader } from './commands/members.ts';
 import { addRegister } from './commands/register.ts';
 import { addServer } from './commands/server.ts';
 import { addMaintenance, addSetStatus } from './commands/set-status.ts';
-import { addMembers, addStatus } from './commands/status.ts';
+import { addStatus } from './commands/status.ts';
 import { addWatch } from './commands/watch.ts';
 import { type CliContext, CommandFailed } from './context.ts';
 import { EXIT } from './exit-codes.ts';
@@ -35,6 +36,8 @@ function createProgram(context: CliContext, version: string): Command {
   addServer(program, context);
   addStatus(program, context);
   addMembers(program, context);
+  addMember(program, context);
+  addTransferLeader(program, context);
   program.commandsGroup('Services:');
   addRegister(program, context);
   addDeregister(program, context);
@@ -48,8 +51,16 @@ function createProgram(context: CliContext, version: string): Command {
   addWatch(program, context);
   program.commandsGroup('Shell:');
   addCompletion(program, context);
-  for (const command of program.commands) command.helpOption('--help', 'show help').exitOverride();
+  settle(program.commands);
   return program;
+}
+
+/** What holds for every command of the tree. */
+function settle(commands: readonly Command[]): void {
+  for (const command of commands) {
+    command.helpOption('--help', 'show help').helpCommand(false).exitOverride();
+    settle(command.commands);
+  }
 }
 
 /** Runs one command line (without program and script). Resolves to the exit code; every failure is one line. */

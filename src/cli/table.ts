@@ -29,3 +29,17 @@ export function formatTable(
 export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, '\u{fffd}');
 }
+
+const UNITS = ['KiB', 'MiB', 'GiB', 'TiB'] as const;
+
+/** Sizes for people: `64.0 MiB`. */
+export function formatBytes(bytes: number): string {
+  let size = bytes;
+  let unit = 'B';
+  for (const next of UNITS) {
+    if (size < 1024) break;
+    size /= 1024;
+    unit = next;
+  }
+  return unit === 'B' ? `${size} B` : `${size.toFixed(1)} ${unit}`;
+}

@@ -14,6 +14,8 @@ import type { GetInstanceRequest } from '../rpc/gen/rollcall/v1/GetInstanceReque
 import type { GetInstanceResponse__Output } from '../rpc/gen/rollcall/v1/GetInstanceResponse.ts';
 import type { HeartbeatRequest } from '../rpc/gen/rollcall/v1/HeartbeatRequest.ts';
 import type { HeartbeatResponse__Output } from '../rpc/gen/rollcall/v1/HeartbeatResponse.ts';
+import type { Member } from '../rpc/gen/rollcall/v1/Member.ts';
+import type { MembersResponse__Output } from '../rpc/gen/rollcall/v1/MembersResponse.ts';
 import type { ListInstancesRequest } from '../rpc/gen/rollcall/v1/ListInstancesRequest.ts';
 import type { ListInstancesResponse__Output } from '../rpc/gen/rollcall/v1/ListInstancesResponse.ts';
 import type { ListServicesRequest } from '../rpc/gen/rollcall/v1/ListServicesRequest.ts';
@@ -27,6 +29,7 @@ import type { SetStatusRequest } from '../rpc/gen/rollcall/v1/SetStatusRequest.t
 import type { SetStatusResponse__Output } from '../rpc/gen/rollcall/v1/SetStatusResponse.ts';
 import type { StatusResponse__Output } from '../rpc/gen/rollcall/v1/StatusResponse.ts';
 import { ClientError, clientErrorFrom } from './client-error.ts';
+import { type Attempt, changeCluster } from './cluster-change.ts';
 import { withFailover } from './retry.ts';
 import type { ClientRuntime } from './runtime.ts';
 
@@ -42,8 +45,8 @@ export interface CallContext {
   readonly signal?: AbortSignal;
 }
 
-type Start<T> = (
-  stub: RegistryStub,
+type Start<T, Stub = RegistryStub> = (
+  stub: Stub,
   options: CallOptions,
   callback: requestCallback<T>,
 ) => ClientUnaryCall;
@@ -123,14 +126,41 @@ export class RegistryClient {
 
   /** One node's view of itself; asks that node and no other. */
   status(endpoint: string, timeoutMs: number): Promise<StatusResponse__Output> {
-    const { Cluster } = clientConstructors();
-    const stub = reuse(
-      this.#clusterStubs,
-      endpoint,
-      () => new Cluster(endpoint, credentials.createInsecure(), CHANNEL_OPTIONS),
-    );
     return this.#once(endpoint, timeoutMs, undefined, (options, done) =>
-      stub.status({}, options, done),
+      this.#clusterStub(endpoint).status({}, options, done),
+    );
+  }
+
+  /** Announces a node, or asks for the node itself where an incarnation is given. */
+  addMember(member: Member, context?: CallContext): Promise<MembersResponse__Output> {
+    return this.#change(
+      (stub, options, done) => stub.addMember({ member }, options, done),
+      context,
+    );
+  }
+
+  promoteMember(nodeId: string, context?: CallContext): Promise<MembersResponse__Output> {
+    const request = { node_id: nodeId };
+    return this.#change(
+      (stub, options, done) => stub.promoteMember(request, options, done),
+      context,
+    );
+  }
+
+  removeMember(nodeId: string, context?: CallContext): Promise<MembersResponse__Output> {
+    const request = { node_id: nodeId };
+    return this.#change(
+      (stub, options, done) => stub.removeMember(request, options, done),
+      context,
+    );
+  }
+
+  /** '': to the follower that lacks least. Answers as the node asked sees itself afterwards. */
+  transferLeadership(nodeId: string, context?: CallContext): Promise<StatusResponse__Output> {
+    const request = { node_id: nodeId };
+    return this.#change(
+      (stub, options, done) => stub.transferLeadership(request, options, done),
+      context,
     );
   }
 
@@ -147,6 +177,27 @@ export class RegistryClient {
   close(): void {
     for (const stub of this.#stubs.values()) stub.close();
     for (const stub of this.#clusterStubs.values()) stub.close();
+  }
+
+  #clusterStub(endpoint: string): ClusterClient {
+    const { Cluster } = clientConstructors();
+    return reuse(
+      this.#clusterStubs,
+      endpoint,
+      () => new Cluster(endpoint, credentials.createInsecure(), CHANNEL_OPTIONS),
+    );
+  }
+
+  #change<T>(start: Start<T, ClusterClient>, context: CallContext | undefined): Promise<T> {
+    const { endpoints, timeoutMs, runtime } = this;
+    const signal = context?.signal;
+    const attempt: Attempt<T> = (endpoint, limitMs) =>
+      this.#once(endpoint, limitMs, signal, (options, done) =>
+        start(this.#clusterStub(endpoint), options, done),
+      );
+    const status = (endpoint: string, limitMs: number): Promise<StatusResponse__Output> =>
+      this.status(endpoint, limitMs);
+    return changeCluster({ endpoints, timeoutMs, runtime, signal, status }, attempt);
   }
 
   async #call<T>(start: Start<T>, context: CallContext | undefined): Promise<T> {

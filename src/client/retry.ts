@@ -22,6 +22,11 @@ export interface RetryOptions {
   readonly timeoutMs: number;
   readonly runtime: ClientRuntime;
   readonly signal: AbortSignal | undefined;
+  /** Of one try, in milliseconds. Default 3000. */
+  readonly attemptMs?: number;
+  /** False: a try whose fate is unknown is the last one, because a second would answer for itself, not for the first.
+   * Default true. */
+  readonly repeatable?: boolean;
 }
 
 export interface Attempted<T> {
@@ -38,7 +43,7 @@ export async function withFailover<T>(
   options: RetryOptions,
   attempt: (endpoint: string, timeoutMs: number) => Promise<T>,
 ): Promise<Attempted<T>> {
-  const { endpoints, runtime, signal } = options;
+  const { endpoints, runtime, signal, attemptMs = ATTEMPT_MS, repeatable = true } = options;
   const startedAt = runtime.now();
   const failures = new Map<string, ClientError>();
   let reachedAt: number | undefined;
@@ -48,10 +53,11 @@ export async function withFailover<T>(
     const endpoint = endpoints[position] ?? '';
     const remainingMs = options.timeoutMs - (runtime.now() - startedAt);
     try {
-      const value = await attempt(endpoint, Math.max(1, Math.min(ATTEMPT_MS, remainingMs)));
+      const value = await attempt(endpoint, Math.max(1, Math.min(attemptMs, remainingMs)));
       return { value, answeredBy: position };
     } catch (error) {
       if (!(error instanceof ClientError) || error.fate === 'final') throw error;
+      if (!repeatable && error.fate === 'unknown') throw error;
       failures.set(endpoint, error);
       perhapsApplied ||= error.fate === 'unknown';
       if (!error.unreachable) reachedAt = runtime.now();

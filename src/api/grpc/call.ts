@@ -6,7 +6,7 @@ import { RegistryError } from '../../lib/registry-error.ts';
 import type { Clock } from '../../node/ports.ts';
 import type { CallOptions, RegistryNode } from '../../node/registry-node.ts';
 import type { ApiLimits } from '../limits.ts';
-import { type CallFailure, toCallFailure } from './status.ts';
+import { type CallFailure, PermissionDeniedError, toCallFailure } from './status.ts';
 
 /** What handlers work with; one per server. */
 export interface Door {
@@ -16,6 +16,8 @@ export interface Door {
   readonly limits: ApiLimits;
   /** Version of the software, for Cluster.Status. */
   readonly version: string;
+  /** Takes calls that change the cluster from other hosts too. */
+  readonly allowRemoteAdmin: boolean;
 }
 
 /** What a handler needs of a call, whatever its kind. */
@@ -28,6 +30,8 @@ export interface Caller {
   readonly brief: CallOptions;
   /** For what may wait longer: with a signal that is aborted when the caller goes away. */
   patient(): CallOptions;
+  /** Address and port of the other end, as the socket has them. */
+  peer(): string;
 }
 
 export type UnaryHandler = (request: Buffer, caller: Caller) => Promise<Buffer>;
@@ -86,6 +90,7 @@ function callerOf(
   const brief = deadline === undefined ? {} : { deadline };
   return {
     brief,
+    peer: () => call.getPeer(),
     patient() {
       const controller = new AbortController();
       if (call.cancelled) controller.abort();
@@ -110,7 +115,7 @@ export function admitSize(door: Door, message: Buffer): Buffer {
 
 /** The status of a failed call. A failure that is no RegistryError is a defect, and logged: without anything the client sent. */
 export function failureOf(door: Door, call: TimedCall, error: unknown): CallFailure {
-  if (!(error instanceof RegistryError)) {
+  if (!(error instanceof RegistryError) && !(error instanceof PermissionDeniedError)) {
     door.log.error({ event: 'call_failed', method: call.getPath(), err: error });
   }
   return toCallFailure(error);

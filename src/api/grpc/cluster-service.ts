@@ -1,37 +1,78 @@
-// The Cluster service: Status is served here and now; what changes the cluster is in the contract, not in this version,
-// and refused by name. (Once it exists it is taken from loopback only, unless --allow-remote-admin.)
+// The Cluster service: Status is this node's own view; changes go to the node, which passes them on to the leader. They are
+// taken from this host only, unless the operator opened the door, or announced the very node that asks to join.
 import type { handleServerStreamingCall, handleUnaryCall } from '@grpc/grpc-js';
 import { RegistryError } from '../../lib/registry-error.ts';
-import { type Door, failureOf, unary } from './call.ts';
-import { encodeStatusResponse } from './encode.ts';
-
-const MISSING = [
-  'AddMember',
-  'PromoteMember',
-  'RemoveMember',
-  'TransferLeadership',
-  'SaveSnapshot',
-] as const;
-
-function refuse(method: string): RegistryError {
-  return new RegistryError('unimplemented', `rollcall.v1.Cluster/${method}: not in this version`);
-}
+import type { Member, MemberChange } from '../../node/peer-protocol.ts';
+import { parseAddMember, parseMemberId } from '../rules-cluster.ts';
+import { type Caller, type Door, failureOf, unary } from './call.ts';
+import { decodeAddMember, decodeMemberId } from './decode.ts';
+import { encodeMembersResponse, encodeStatusResponse } from './encode.ts';
+import { isLoopback } from './origin.ts';
+import { PermissionDeniedError } from './status.ts';
 
 export function clusterHandlers(door: Door) {
-  const refuseUnary = (method: string): handleUnaryCall<Buffer, Buffer> =>
-    unary(door, () => Promise.reject(refuse(method)));
-  const refuseStream = (method: string): handleServerStreamingCall<Buffer, Buffer> => {
-    return (call) => {
-      call.emit('error', failureOf(door, call, refuse(method)));
-    };
-  };
-  const [add, promote, remove, transfer, save] = MISSING;
+  const { node } = door;
+  const status = (): Buffer => encodeStatusResponse(node.status(), door.version);
+  /** A change of the members, from the request's bytes. */
+  const changing = (decode: (bytes: Buffer) => MemberChange): handleUnaryCall<Buffer, Buffer> =>
+    unary(door, async (bytes, caller) => {
+      const change = decode(bytes);
+      admitChange(door, caller, change);
+      return encodeMembersResponse(await node.changeMembers(change, caller.patient()));
+    });
   return {
-    Status: unary(door, async () => encodeStatusResponse(door.node.status(), door.version)),
-    AddMember: refuseUnary(add),
-    PromoteMember: refuseUnary(promote),
-    RemoveMember: refuseUnary(remove),
-    TransferLeadership: refuseUnary(transfer),
-    SaveSnapshot: refuseStream(save),
+    Status: unary(door, async () => status()),
+    AddMember: changing((bytes) => {
+      const member = parseAddMember(decodeAddMember(bytes), node.status().members);
+      return { kind: 'add', member };
+    }),
+    PromoteMember: changing((bytes) => {
+      return { kind: 'promote', nodeId: parseMemberId(decodeMemberId(bytes)) };
+    }),
+    RemoveMember: changing((bytes) => {
+      return { kind: 'remove', nodeId: parseMemberId(decodeMemberId(bytes)) };
+    }),
+    TransferLeadership: unary(door, async (bytes, caller) => {
+      const text = decodeMemberId(bytes);
+      const nodeId = text === '' ? '' : parseMemberId(text);
+      const change: MemberChange = { kind: 'transfer', nodeId };
+      admitChange(door, caller, change);
+      await node.changeMembers(change, caller.patient());
+      return status();
+    }),
+    SaveSnapshot: refuseStream(door, 'SaveSnapshot'),
   };
+}
+
+function refuseStream(door: Door, method: string): handleServerStreamingCall<Buffer, Buffer> {
+  const problem = `rollcall.v1.Cluster/${method}: not in this version`;
+  return (call) => {
+    call.emit('error', failureOf(door, call, new RegistryError('unimplemented', problem)));
+  };
+}
+
+/** Throws PermissionDeniedError. */
+function admitChange(door: Door, caller: Caller, change: MemberChange): void {
+  if (door.allowRemoteAdmin || isLoopback(caller.peer())) return;
+  if (change.kind === 'add' && change.member.incarnation !== '') {
+    if (isExpected(change.member, door.node.status().members)) return;
+    throw new PermissionDeniedError(
+      'no node of this name and these addresses was announced: on the host of a member run rollcall member add NAME PEER_ADDRESS CLIENT_ADDRESS first, or start the members with --allow-remote-admin',
+    );
+  }
+  throw new PermissionDeniedError(
+    "changes of the cluster are taken from the node's own host only: run the command on the host of a member, or start the members with --allow-remote-admin",
+  );
+}
+
+/** Announced by an operator under these addresses and not bound to a data-dir yet; or bound to this very one, which asks again. */
+function isExpected(joining: Member, members: readonly Member[]): boolean {
+  const known = members.find((member) => member.nodeId === joining.nodeId);
+  if (known === undefined) return false;
+  const { incarnation, peerAddress, clientAddress } = known;
+  return (
+    (incarnation === '' || incarnation === joining.incarnation) &&
+    peerAddress === joining.peerAddress &&
+    clientAddress === joining.clientAddress
+  );
 }

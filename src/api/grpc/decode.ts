@@ -9,6 +9,7 @@ import type {
   InstanceInput,
   ListInstancesInput,
   ListServicesInput,
+  MemberInput,
   RegisterBatchInput,
   RegisterInput,
   SetStatusInput,
@@ -220,13 +221,54 @@ export function decodeWatch(bytes: Buffer, limits: ApiLimits): WatchInput {
   });
 }
 
-/** HealthCheckRequest: the name of the service. */
-export function decodeHealthCheck(bytes: Buffer): string {
-  const draft = { service: '' };
+/** AddMemberRequest; undefined where it names no member. */
+export function decodeAddMember(bytes: Buffer): MemberInput | undefined {
+  const draft: { member: MemberInput | undefined } = { member: undefined };
   fill(bytes, draft, (reader, key) => {
     if (key !== bytesKey(1)) return false;
-    draft.service = readText(reader, '', 'service');
+    draft.member = readMember(reader);
     return true;
   });
-  return draft.service;
+  return draft.member;
+}
+
+function readMember(reader: Reader): MemberInput {
+  const draft: Mutable<MemberInput> = {
+    nodeId: '',
+    peerAddress: '',
+    clientAddress: '',
+    incarnation: '',
+  };
+  eachField(reader, endOfValue(reader), (key) => {
+    if (key === bytesKey(1)) draft.nodeId = readText(reader, 'member.', 'node_id');
+    else if (key === bytesKey(2)) draft.peerAddress = readText(reader, 'member.', 'peer_address');
+    else if (key === bytesKey(3)) {
+      draft.clientAddress = readText(reader, 'member.', 'client_address');
+    } else if (key === bytesKey(5)) {
+      draft.incarnation = readText(reader, 'member.', 'incarnation');
+    } else return false;
+    return true;
+  });
+  return draft;
+}
+
+/** MemberRequest: the name of the member. */
+export function decodeMemberId(bytes: Buffer): string {
+  return decodeOneText(bytes, 'node_id');
+}
+
+/** HealthCheckRequest: the name of the service. */
+export function decodeHealthCheck(bytes: Buffer): string {
+  return decodeOneText(bytes, 'service');
+}
+
+/** A message whose field 1 is a text, and all of it. */
+function decodeOneText(bytes: Buffer, field: string): string {
+  const draft = { text: '' };
+  fill(bytes, draft, (reader, key) => {
+    if (key !== bytesKey(1)) return false;
+    draft.text = readText(reader, '', field);
+    return true;
+  });
+  return draft.text;
 }

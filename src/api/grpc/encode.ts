@@ -1,6 +1,7 @@
 // Responses, written field by field. Instances are not encoded here: their bytes are those the catalogue keeps, put in
 // place as they are (`repeated bytes` and `repeated Instance` have the same form on the wire).
 import protobuf from 'protobufjs/minimal.js';
+import type { Member } from '../../node/peer-protocol.ts';
 import type { HeartbeatAnswer, NodeStatus } from '../../node/registry-node.ts';
 import type { Role } from '../../raft/index.ts';
 import type { ServiceSummary } from '../../registry/index.ts';
@@ -183,13 +184,32 @@ const ROLE_NUMBER = {
   candidate: 2,
   leader: 3,
 } as const satisfies Record<Role, number>;
+const LEARNER_NUMBER = 4;
+
+function putMembers(writer: Writer, field: number, members: readonly Member[]): void {
+  for (const member of members) {
+    putMessage(writer, field, (message) => {
+      putText(message, 1, member.nodeId);
+      putText(message, 2, member.peerAddress);
+      putText(message, 3, member.clientAddress);
+      putFlag(message, 4, member.learner);
+      putText(message, 5, member.incarnation);
+    });
+  }
+}
+
+export function encodeMembersResponse(members: readonly Member[]): Buffer {
+  const writer = start();
+  putMembers(writer, 1, members);
+  return finish(writer);
+}
 
 export function encodeStatusResponse(status: NodeStatus, version: string): Buffer {
   const writer = start();
   putText(writer, 1, status.clusterId);
   putText(writer, 2, status.nodeId);
   putText(writer, 3, version);
-  putNumber(writer, 4, ROLE_NUMBER[status.role]);
+  putNumber(writer, 4, status.learner ? LEARNER_NUMBER : ROLE_NUMBER[status.role]);
   putLong(writer, 5, status.term);
   putText(writer, 6, status.leaderId);
   putLong(writer, 7, status.lastIndex);
@@ -198,17 +218,13 @@ export function encodeStatusResponse(status: NodeStatus, version: string): Buffe
   putLong(writer, 10, status.revision);
   putText(writer, 11, status.stateHash);
   putLong(writer, 12, status.stateHashIndex);
-  for (const member of status.members) {
-    putMessage(writer, 13, (message) => {
-      putText(message, 1, member.nodeId);
-      putText(message, 2, member.peerAddress);
-      putText(message, 3, member.clientAddress);
-      putText(message, 5, member.incarnation);
-    });
-  }
+  putMembers(writer, 13, status.members);
   putLong(writer, 14, status.instances);
   putLong(writer, 15, status.watches);
   for (const problem of status.problems) writer.uint32(bytesKey(16)).string(problem);
+  putLong(writer, 17, status.firstIndex);
+  putLong(writer, 18, status.logBytes);
+  putLong(writer, 19, status.stateBytes);
   return finish(writer);
 }
 

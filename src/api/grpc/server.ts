@@ -25,7 +25,7 @@ export interface GrpcDoorOptions {
   readonly limits: ApiLimits;
   /** Version of the software, as Cluster.Status tells it. */
   readonly version: string;
-  /** Takes Cluster calls that change something from other hosts too. No such call exists in this version. */
+  /** Takes Cluster calls that change something from other hosts too. */
   readonly allowRemoteAdmin: boolean;
 }
 

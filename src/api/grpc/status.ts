@@ -38,8 +38,17 @@ export interface CallFailure {
   readonly metadata: Metadata;
 }
 
+/** A call that is not taken from where it comes. Not a RegistryError: the node never heard of it. */
+export class PermissionDeniedError extends Error {
+  override readonly name = 'PermissionDeniedError';
+}
+
 export function toCallFailure(error: unknown): CallFailure {
   if (error instanceof RegistryError) return fromRegistryError(error);
+  if (error instanceof PermissionDeniedError) {
+    const denied = { code: status.PERMISSION_DENIED, word: 'permission_denied' };
+    return callFailure(denied, `permission_denied: ${error.message}`, {});
+  }
   // Whatever it was, it is ours: the cause goes to the log, never to the client.
   return callFailure({ code: status.INTERNAL, word: 'internal' }, 'internal error', {});
 }

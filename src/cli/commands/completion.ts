@@ -6,6 +6,8 @@ interface Completed {
   readonly name: string;
   readonly summary: string;
   readonly flags: readonly string[];
+  /** Commands of a group, as in `rollcall member add`. */
+  readonly below: readonly { readonly name: string; readonly summary: string }[];
 }
 
 const SHELLS = { bash: bashScript, zsh: zshScript, fish: fishScript } as const;
@@ -17,19 +19,28 @@ export function addCompletion(program: Command, context: CliContext): void {
     .description('Prints a completion script: source <(rollcall completion bash)')
     .addArgument(new Argument('<shell>', 'shell').choices(Object.keys(SHELLS)))
     .action((shell: keyof typeof SHELLS) => {
-      const commands = program.commands.map((command) => ({
-        name: command.name(),
-        summary: command.summary(),
-        flags: [
-          ...command.options
-            .filter((option) => !option.hidden)
-            .flatMap((option) => option.long ?? []),
-          '--help',
-        ],
-      }));
+      const commands = program.commands.map(
+        (command): Completed => ({
+          name: command.name(),
+          summary: command.summary(),
+          flags: [...new Set([command, ...command.commands].flatMap(flagsOf)), '--help'],
+          below: command.commands.map((inner) => ({
+            name: inner.name(),
+            summary: inner.summary(),
+          })),
+        }),
+      );
       context.print(SHELLS[shell](commands));
     });
 }
+
+function flagsOf(command: Command): readonly string[] {
+  return command.options.filter((option) => !option.hidden).flatMap((option) => option.long ?? []);
+}
+
+/** What may follow the name of a command. */
+const following = ({ below, flags }: Completed): string =>
+  [...below.map(({ name }) => name), ...flags].join(' ');
 
 /** Bash hands over the command, the word so far and the word before it; the line's second word names our command. */
 function bashScript(commands: readonly Completed[]): string {
@@ -39,7 +50,7 @@ function bashScript(commands: readonly Completed[]): string {
     '  read -r _ chosen _ <<< "$COMP_LINE"',
     `  if [ "$COMP_CWORD" -eq 1 ]; then words="${commands.map(({ name }) => name).join(' ')} --help --version"`,
     '  else case "$chosen" in',
-    ...commands.map(({ name, flags }) => `    ${name}) words="${flags.join(' ')}" ;;`),
+    ...commands.map((command) => `    ${command.name}) words="${following(command)}" ;;`),
     '  esac; fi',
     '  COMPREPLY=($(compgen -W "$words" -- "$2"))',
     '}',
@@ -55,7 +66,9 @@ function zshScript(commands: readonly Completed[]): string {
     `    local -a commands=(${commands.map(({ name, summary }) => `'${name}:${summary}'`).join(' ')})`,
     "    _describe 'command' commands",
     '  else case "$words[2]" in',
-    ...commands.map(({ name, flags }) => `    ${name}) compadd -- ${flags.join(' ')}; _files ;;`),
+    ...commands.map(
+      (command) => `    ${command.name}) compadd -- ${following(command)}; _files ;;`,
+    ),
     '  esac; fi',
     '}',
     'compdef _rollcall rollcall',
@@ -64,8 +77,12 @@ function zshScript(commands: readonly Completed[]): string {
 
 function fishScript(commands: readonly Completed[]): string {
   return commands
-    .flatMap(({ name, summary, flags }) => [
+    .flatMap(({ name, summary, flags, below }) => [
       `complete -c rollcall -n __fish_use_subcommand -a ${name} -d '${summary}'`,
+      ...below.map(
+        (inner) =>
+          `complete -c rollcall -n '__fish_seen_subcommand_from ${name}' -a ${inner.name} -d '${inner.summary}'`,
+      ),
       ...flags.map(
         (flag) =>
           `complete -c rollcall -n '__fish_seen_subcommand_from ${name}' -l ${flag.slice(2)}`,

@@ -1,7 +1,6 @@
-// `rollcall status` and `rollcall members`: the nodes as they see themselves.
+// `rollcall status`: the nodes as they see themselves.
 import type { Command } from 'commander';
-import { ClientError, type RegistryClient } from '../../client/index.ts';
-import type { StatusResponse__Output } from '../../rpc/gen/rollcall/v1/StatusResponse.ts';
+import type { RegistryClient } from '../../client/index.ts';
 import {
   addClientOptions,
   type ClientFlags,
@@ -12,14 +11,14 @@ import {
 import { type CliContext, CommandFailed } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { jsonLine } from '../json-output.ts';
-import { formatTable } from '../table.ts';
+import { askNodes, type NodeAnswer } from '../node-answers.ts';
+import { formatBytes, formatTable } from '../table.ts';
 import { waitUntilWritable } from '../writable.ts';
 
 interface StatusFlags extends ClientFlags {
   readonly wait?: number;
 }
 
-const NODE_TIMEOUT_MS = 2000;
 const TRY_TIMEOUT_MS = 1000;
 const MAX_WAIT_SECONDS = 3600;
 
@@ -37,26 +36,12 @@ export function addStatus(program: Command, context: CliContext): void {
   );
 }
 
-export function addMembers(program: Command, context: CliContext): void {
-  const command = program.command('members').summary('list the members of the cluster');
-  addClientOptions(command, { namespace: false }).action((flags: ClientFlags) =>
-    showMembers(flags, context),
-  );
-}
-
-interface NodeAnswer {
-  readonly endpoint: string;
-  readonly status: StatusResponse__Output | undefined;
-  /** Why there is no status. */
-  readonly problem: string;
-}
-
 async function showStatus(flags: StatusFlags, context: CliContext): Promise<void> {
   // While waiting, a try must end soon enough for the wait to keep its own time.
   const timeoutMs = Math.min(flags.timeoutMs, flags.wait === undefined ? Infinity : TRY_TIMEOUT_MS);
   await withClient({ ...flags, timeoutMs }, context, 'read', async (client) => {
     if (flags.wait !== undefined) await wait(client, flags.wait);
-    const answers = await askAll(client, endpointsOf(flags, context), flags);
+    const answers = await askNodes(client, endpointsOf(flags, context), flags.timeoutMs);
     const nodes = answers.flatMap((answer) => answer.status ?? []);
     if (nodes.length === 0) {
       throw new CommandFailed(answers.map((answer) => answer.problem).join(', '), EXIT.failed);
@@ -76,51 +61,6 @@ async function wait(client: RegistryClient, seconds: number): Promise<void> {
   throw new CommandFailed(told, EXIT.failed);
 }
 
-async function showMembers(flags: ClientFlags, context: CliContext): Promise<void> {
-  await withClient(flags, context, 'read', async (client) => {
-    const answers = await askAll(client, endpointsOf(flags, context), flags);
-    const formed = answers.find((answer) => (answer.status?.members.length ?? 0) > 0);
-    if (formed?.status === undefined) {
-      const problems = answers.map((answer) => answer.problem).filter((text) => text !== '');
-      const reason = problems.length > 0 ? problems.join(', ') : 'the cluster has not formed yet';
-      throw new CommandFailed(reason, EXIT.failed);
-    }
-    const { members } = formed.status;
-    context.print(
-      flags.json === true
-        ? jsonLine({ members })
-        : formatTable(
-            ['node', 'client address', 'peer address', 'votes', 'incarnation'],
-            members.map((member) => [
-              member.node_id,
-              member.client_address,
-              member.peer_address,
-              member.learner ? 'no' : 'yes',
-              member.incarnation,
-            ]),
-          ),
-    );
-  });
-}
-
-async function askAll(
-  client: RegistryClient,
-  endpoints: readonly string[],
-  flags: ClientFlags,
-): Promise<readonly NodeAnswer[]> {
-  const timeoutMs = Math.min(flags.timeoutMs, NODE_TIMEOUT_MS);
-  return Promise.all(
-    endpoints.map(async (endpoint): Promise<NodeAnswer> => {
-      try {
-        return { endpoint, status: await client.status(endpoint, timeoutMs), problem: '' };
-      } catch (error) {
-        if (!(error instanceof ClientError)) throw error;
-        return { endpoint, status: undefined, problem: error.message };
-      }
-    }),
-  );
-}
-
 function statusTable(answers: readonly NodeAnswer[]): string {
   return formatTable(
     [
@@ -134,6 +74,9 @@ function statusTable(answers: readonly NodeAnswer[]): string {
       'revision',
       'instances',
       'watches',
+      'log from',
+      'log',
+      'state',
     ],
     answers.map(({ endpoint, status, problem }) =>
       status === undefined
@@ -149,6 +92,9 @@ function statusTable(answers: readonly NodeAnswer[]): string {
             status.revision,
             status.instances,
             status.watches,
+            status.first_index,
+            formatBytes(Number(status.log_bytes)),
+            formatBytes(Number(status.state_bytes)),
           ],
     ),
   );

@@ -3,12 +3,13 @@ import { randomInt } from 'node:crypto';
 import { createGrpcServer, type GrpcDoor } from '../../api/grpc/server.ts';
 import { type Address, formatAddress } from '../../config/address.ts';
 import { ConfigError } from '../../config/config-error.ts';
+import type { Limits } from '../../config/limits.ts';
 import type { LoadedConfig, NodeConfig } from '../../config/load-config.ts';
 import { nodeId } from '../../lib/ids.ts';
 import { seededRandom } from '../../lib/random.ts';
 import { createNode } from '../../node/node.ts';
 import type { Fatal } from '../../node/ports.ts';
-import type { RegistryNode } from '../../node/registry-node.ts';
+import type { RegistryNode, RetentionLimits } from '../../node/registry-node.ts';
 import { componentLogger, createLogger, type Logger } from '../../telemetry/logger.ts';
 import { createGrpcPeerTransport } from '../../transport/grpc-peer-transport.ts';
 import type { ReadyNotice } from '../child-channel.ts';
@@ -17,6 +18,7 @@ import { EXIT } from '../exit-codes.ts';
 import { checkListen } from '../listen-check.ts';
 import { softwareVersion } from '../software-version.ts';
 import { systemClock } from '../system-clock.ts';
+import { joinRequest } from './join-cluster.ts';
 import { openStorage, type Storage } from './open-storage.ts';
 import { endProcess, exitCodeOf, guardProcess, messageOf } from './process-end.ts';
 
@@ -110,6 +112,8 @@ async function startNode(
     random: seededRandom(randomInt(SEEDS)),
   });
   const version = softwareVersion();
+  const formed = dataDir.identity.clusterUuid !== '';
+  const join = joinRequest(config, formed, componentLogger(log, 'node'));
   const node = await createNode({
     self: { nodeId: self, incarnation: dataDir.identity.incarnation, peerAddress, clientAddress },
     clusterId: config.clusterId,
@@ -129,6 +133,8 @@ async function startNode(
     heartbeatMs,
     electionMs,
     limits,
+    retention: retentionOf(limits),
+    ...(join === undefined ? {} : { join }),
   });
   const door = createGrpcServer({
     node,
@@ -136,12 +142,22 @@ async function startNode(
     log: componentLogger(log, 'grpc'),
     limits,
     version,
-    allowRemoteAdmin: false,
+    allowRemoteAdmin: config.allowRemoteAdmin,
   });
   await door.listen(formatAddress(listenClient)).catch((error: unknown) => {
     throw new ConfigError(`--listen-client: ${formatAddress(listenClient)}: ${messageOf(error)}`);
   });
   return { node, door };
+}
+
+function retentionOf(limits: Limits): RetentionLimits {
+  return {
+    logEntries: limits.logEntries,
+    logBytes: limits.logBytes,
+    logBytesForTransfer: limits.logBytesForTransfer,
+    chunkBytes: limits.snapshotChunkBytes,
+    idleSnapshotMs: limits.snapshotIdleMs,
+  };
 }
 
 function announce(running: RunningNode, config: NodeConfig, log: Logger): void {

@@ -33,6 +33,7 @@ async function serve(handler: UnaryHandler, logged: string[] = []) {
     log: pino({}, { write: (line) => logged.push(line) }),
     limits: defaultLimits,
     version: '',
+    allowRemoteAdmin: false,
   };
   const service = rawService(serviceNames.health);
   const check = unary(door, handler);
