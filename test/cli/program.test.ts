@@ -60,8 +60,8 @@ describe('wrong usage ends with exit code 2 and one line', () => {
       '--listen-http: the HTTP door is not in this version (got "127.0.0.1:7402")',
     ],
     [
-      'server --node-id n1 --join a:1',
-      '--join: joining a running cluster is not in this version (got "a:1")',
+      'server --node-id n1 --join a:1 --initial-members n1=a:1',
+      '--join: not together with --initial-members: a node forms a new cluster or joins one that exists',
     ],
     [
       'server --node-id n1 --limit-tags 65',
@@ -74,6 +74,19 @@ describe('wrong usage ends with exit code 2 and one line', () => {
     ],
     ['dev --base-port 65530', '--base-port: 65530 leaves no room for 3 nodes below 65536'],
     ['snapshot save f', "unknown command 'snapshot'"],
+    ['member', 'no command given, see rollcall --help'],
+    ['member ad', "unknown command 'ad' (Did you mean add?)"],
+    ['member add n4 a:1', "missing required argument 'client_addr'"],
+    ['member promote', "missing required argument 'id'"],
+    [
+      'member promote n4 --wait 0',
+      "option '--wait <seconds>' argument '0' is invalid. It must be a whole number, 1 to 3600.",
+    ],
+    ['member remove', "missing required argument 'id'"],
+    [
+      'transfer-leader a b',
+      "too many arguments for 'transfer-leader'. Expected 1 argument but got 2.",
+    ],
   ] as const)('%s: %s', async ([line, problem]) => {
     expect(await run(line)).toEqual({ exitCode: 2, out: '', err: `rollcall: ${problem}` });
   });
@@ -91,6 +104,8 @@ describe('help and version', () => {
       'watch',
       'status',
       'members',
+      'member',
+      'transfer-leader',
       'completion',
     ]) {
       expect(out).toMatch(new RegExp(`^ {2}${command} `, 'm'));
@@ -99,8 +114,19 @@ describe('help and version', () => {
 
   test('list no command and no flag that does not exist yet', async () => {
     const { out } = await run('--help');
-    expect(out).not.toMatch(/snapshot|explain|history|transfer-leader|bench|recover/);
+    expect(out).not.toMatch(/snapshot|explain|history|bench|recover/);
     expect((await run('register --help')).out).not.toContain('--check');
+  });
+
+  test('of a group tell its commands, and each of those its arguments', async () => {
+    const group = await run('member --help');
+    expect(group.exitCode).toBe(0);
+    for (const command of ['add', 'promote', 'remove']) {
+      expect(group.out).toMatch(new RegExp(`^ {2}${command} `, 'm'));
+    }
+    const add = await run('member add --help');
+    expect(add.out).toContain('<id> <peer_addr> <client_addr>');
+    expect(add.out).toContain('--json');
   });
 
   test('show every flag of a node with unit, range and default', async () => {
@@ -120,6 +146,7 @@ describe('completion', () => {
       expect(out).toContain(word);
     }
     expect(out).not.toContain('drain-ms');
+    for (const word of ['promote', 'wait']) expect(out).toContain(word);
   });
 });
 

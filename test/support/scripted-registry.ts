@@ -37,6 +37,14 @@ const METHODS = [
   'ListServices',
 ] as const;
 
+const CLUSTER_METHODS = [
+  'Status',
+  'AddMember',
+  'PromoteMember',
+  'RemoveMember',
+  'TransferLeadership',
+] as const;
+
 export class ScriptedRegistry {
   /** Every call so far, in the order they arrived. */
   readonly asked: readonly Asked[];
@@ -59,7 +67,11 @@ export class ScriptedRegistry {
     const asked: Asked[] = [];
     for (const method of METHODS) handlers[method] = unaryHandler(method, asked, answer);
     if (watch !== undefined) handlers['Watch'] = watchHandler(asked, watch);
-    server.addService(clientConstructors().Registry.service, handlers);
+    const { Registry, Cluster } = clientConstructors();
+    server.addService(Registry.service, handlers);
+    const changes: UntypedServiceImplementation = {};
+    for (const method of CLUSTER_METHODS) changes[method] = unaryHandler(method, asked, answer);
+    server.addService(Cluster.service, changes);
     const port = await new Promise<number>((resolve, reject) => {
       server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) => {
         if (error === null) resolve(bound);

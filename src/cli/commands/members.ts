@@ -98,9 +98,10 @@ async function showMembers(flags: ClientFlags, context: CliContext): Promise<voi
   });
 }
 
+const leads = (status: StatusResponse__Output): number => (status.role === 'LEADER' ? 1 : 0);
+
 /** A node that was removed, or is behind, knows older members than the one that leads in the highest term. */
 function newestFirst(a: StatusResponse__Output, b: StatusResponse__Output): number {
-  const leads = (status: StatusResponse__Output): number => (status.role === 'LEADER' ? 1 : 0);
   return (
     leads(b) - leads(a) ||
     Number(b.term) - Number(a.term) ||
