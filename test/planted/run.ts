@@ -1,17 +1,45 @@
 // `npm run planted`: plants one bug after another in a copy of the sources and shows that each is caught. The tests of the
 // tests: a bug that survives is a check that is missing.
 import { parseArgs } from 'node:util';
+import { simulatedBugs } from '../sim/planted/bugs.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
-import { type PlantedBug, schedules, tests } from './bug.ts';
+import { type PlantedBug, schedules, simulation, tests } from './bug.ts';
+import { type HuntOptions, letLoose, type Outcome, runScenario } from './hunters.ts';
 import { nodeBugs } from './node-bugs.ts';
 import { raftBugs } from './raft-bugs.ts';
-import { hunt, type Outcome, type Workshop } from './workshop.ts';
+import { recordTable, type Row } from './table.ts';
+import { closeWorkshop, openWorkshop, plantBug, type Workshop } from './workshop.ts';
 
-const USAGE = `usage: planted [--only TEXT] [--schedules N] [--seed S] [--list]
-  --only       only bugs with this text in their name
+const USAGE = `usage: planted [--only TEXT]... [--simulated] [--schedules N] [--seeds N] [--seed S] [--workers N]
+               [--json] [--record] [--list]
+  --only       only bugs with this text in their name or area; may be given several times
+  --simulated  only the bugs that the simulator hunts
   --schedules  schedules before a bug of the core counts as having survived (default 6000)
-  --seed       seed of the first schedule (default 1)
+  --seeds      simulated seeds before a bug counts as having survived (default 2000)
+  --seed       seed of the first schedule and of the first simulation (default 1)
+  --workers    bugs hunted at the same time (default 1)
+  --json       one line of JSON for each bug
+  --record     writes the simulator's table into docs/testing.md; needs all of its bugs
   --list       print the names and stop`;
+
+/** What the controls of the simulation run at least; more when a bug needed more. */
+const CONTROL_SEEDS = 50;
+
+interface Settings extends HuntOptions {
+  readonly only: readonly string[];
+  readonly simulated: boolean;
+  readonly workers: number;
+  readonly json: boolean;
+  readonly record: boolean;
+}
+
+function selectBugs({ only, simulated }: Settings): readonly PlantedBug[] {
+  const all = [...(simulated ? [] : [...raftBugs, ...nodeBugs]), ...simulatedBugs];
+  if (only.length === 0) return all;
+  return all.filter(({ name, area = '' }) =>
+    only.some((text) => name.includes(text) || area.includes(text)),
+  );
+}
 
 /** Nothing is planted here, so nothing may be caught: without these a hunter that always barks would pass. */
 function controls(bugs: readonly PlantedBug[]): readonly PlantedBug[] {
@@ -25,49 +53,57 @@ function controls(bugs: readonly PlantedBug[]): readonly PlantedBug[] {
   ];
 }
 
-async function main(): Promise<number> {
-  const { values } = parseArgs({
-    options: {
-      only: { type: 'string' },
-      schedules: { type: 'string' },
-      seed: { type: 'string' },
-      list: { type: 'boolean' },
-      help: { type: 'boolean' },
-    },
-  });
-  if (values.help) {
-    console.log(USAGE);
-    return 0;
+/** The very seeds and scenarios that caught the bugs. They come last, when it is known which these are. */
+async function controlSimulation(
+  workshop: Workshop,
+  settings: Settings,
+  rows: readonly Row[],
+): Promise<readonly Row[]> {
+  const simulated = rows.filter(({ bug }) => bug.hunter.kind === 'simulation');
+  if (simulated.length === 0) return [];
+  const needed = simulated.flatMap(({ outcome }) =>
+    outcome.kind === 'caught' ? [Number.parseInt(outcome.after, 10)] : [],
+  );
+  const seeds = Math.max(CONTROL_SEEDS, ...needed);
+  const control = { name: `control: ${seeds} seeds`, patches: [], hunter: simulation };
+  const found = [await hunt(workshop, { ...settings, seeds }, control)];
+  const scenarios = new Set(simulated.flatMap(({ bug }) => bug.scenario ?? []));
+  for (const scenario of scenarios) {
+    const quiet = { name: `control: ${scenario}`, patches: [], hunter: simulation };
+    const planted = await plantBug(workshop, quiet);
+    const outcome: Outcome =
+      planted.kind === 'problem'
+        ? { kind: 'spoilt', reason: planted.reason }
+        : await runScenario(settings, planted.directory, scenario);
+    found.push({ bug: quiet, outcome, scenario: undefined, seconds: 0 });
   }
-  const bugs = [...raftBugs, ...nodeBugs].filter(({ name }) => name.includes(values.only ?? ''));
-  if (values.list) {
-    for (const { name } of bugs) console.log(name);
-    return 0;
+  return found;
+}
+
+async function hunt(workshop: Workshop, settings: Settings, bug: PlantedBug): Promise<Row> {
+  const startedMs = performance.now();
+  const planted = await plantBug(workshop, bug);
+  let outcome: Outcome;
+  let scenario: Outcome | undefined;
+  if (planted.kind === 'problem') outcome = { kind: 'spoilt', reason: planted.reason };
+  else {
+    const { directory } = planted;
+    const progress = (text: string): void => settings.progress(`${bug.name}: ${text}`);
+    if (bug.scenario !== undefined) scenario = await runScenario(settings, directory, bug.scenario);
+    outcome = await letLoose({ ...settings, progress }, directory, bug.hunter);
   }
-  const workshop: Workshop = {
-    root: repositoryRoot(),
-    schedules: Number(values.schedules ?? 6000),
-    seed: Number(values.seed ?? 1),
-  };
-  let passed = 0;
-  let failed = 0;
-  for (const bug of [...controls(bugs), ...bugs]) {
-    const startedMs = performance.now();
-    const outcome = await hunt(workshop, bug);
-    const isGood = outcome.kind === (bug.patches.length === 0 ? 'survived' : 'caught');
-    if (isGood) passed += 1;
-    else failed += 1;
-    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1);
-    console.log(`${isGood ? 'ok  ' : 'FAIL'} ${bug.name}: ${tell(outcome)} (${seconds} s)`);
-  }
-  console.log(`${passed} passed, ${failed} failed`);
-  return failed === 0 && passed > 0 ? 0 : 1;
+  return { bug, outcome, scenario, seconds: (performance.now() - startedMs) / 1000 };
+}
+
+function isGood({ bug, outcome, scenario }: Row): boolean {
+  if (outcome.kind !== (bug.patches.length === 0 ? 'survived' : 'caught')) return false;
+  return scenario === undefined || scenario.kind === 'caught';
 }
 
 function tell(outcome: Outcome): string {
   switch (outcome.kind) {
     case 'caught':
-      return `caught by ${outcome.by}`;
+      return `caught after ${outcome.after} by ${outcome.by}`;
     case 'survived':
       return `nothing found in ${outcome.after}`;
     case 'spoilt':
@@ -75,4 +111,71 @@ function tell(outcome: Outcome): string {
   }
 }
 
-process.exitCode = await main();
+function print(row: Row, json: boolean): void {
+  const { bug, outcome, scenario, seconds } = row;
+  const good = isGood(row);
+  if (json) {
+    const { name, area } = bug;
+    console.log(JSON.stringify({ good, name, area, outcome, of: bug.scenario, scenario, seconds }));
+    return;
+  }
+  const area = bug.area === undefined ? '' : `${bug.area} | `;
+  console.log(
+    `${good ? 'ok  ' : 'FAIL'} ${area}${bug.name}: ${tell(outcome)} (${seconds.toFixed(1)} s)`,
+  );
+  if (scenario !== undefined) console.log(`       scenario "${bug.scenario}": ${tell(scenario)}`);
+}
+
+async function main(settings: Settings): Promise<number> {
+  const bugs = selectBugs(settings);
+  const workshop = await openWorkshop(settings.root);
+  const rows: Row[] = [];
+  const report = (row: Row): void => {
+    rows.push(row);
+    print(row, settings.json);
+  };
+  const waiting = [...controls(bugs), ...bugs];
+  const work = async (): Promise<void> => {
+    for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
+      report(await hunt(workshop, settings, bug));
+    }
+  };
+  await Promise.all(Array.from({ length: settings.workers }, work));
+  for (const row of await controlSimulation(workshop, settings, rows)) report(row);
+  const failed = rows.filter((row) => !isGood(row)).length;
+  // What could not be judged stays, to be looked at.
+  if (rows.every(({ outcome }) => outcome.kind !== 'spoilt')) closeWorkshop(workshop);
+  if (settings.record) recordTable(rows, simulatedBugs);
+  console.log(`${rows.length - failed} passed, ${failed} failed`);
+  return failed === 0 && rows.length > 0 ? 0 : 1;
+}
+
+const { values } = parseArgs({
+  options: {
+    only: { type: 'string', multiple: true },
+    simulated: { type: 'boolean' },
+    schedules: { type: 'string' },
+    seeds: { type: 'string' },
+    seed: { type: 'string' },
+    workers: { type: 'string' },
+    json: { type: 'boolean' },
+    record: { type: 'boolean' },
+    list: { type: 'boolean' },
+    help: { type: 'boolean' },
+  },
+});
+const settings: Settings = {
+  root: repositoryRoot(),
+  only: values.only ?? [],
+  simulated: values.simulated ?? false,
+  schedules: Number(values.schedules ?? 6000),
+  seeds: Number(values.seeds ?? 2000),
+  seed: Number(values.seed ?? 1),
+  workers: Number(values.workers ?? 1),
+  json: values.json ?? false,
+  record: values.record ?? false,
+  progress: (text) => console.error(`     ${text}`),
+};
+if (values.help) console.log(USAGE);
+else if (values.list) for (const { name } of selectBugs(settings)) console.log(name);
+else process.exitCode = await main(settings);

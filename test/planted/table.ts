@@ -1,0 +1,46 @@
+// The table of the simulator's planted bugs in docs/testing.md: exactly what a run printed, never written by hand.
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { present } from '../../src/lib/assert.ts';
+import { repositoryRoot } from '../support/repository-root.ts';
+import type { PlantedBug } from './bug.ts';
+import type { Outcome } from './hunters.ts';
+
+/** What became of one bug. `scenario`: of the scenario it is paired with. */
+export interface Row {
+  readonly bug: PlantedBug;
+  readonly outcome: Outcome;
+  readonly scenario: Outcome | undefined;
+  readonly seconds: number;
+}
+
+const FILE = 'docs/testing.md';
+const BEGIN = '<!-- planted bugs: begin -->';
+const END = '<!-- planted bugs: end -->';
+
+/** Replaces the table. A run of only some of the bugs is refused: the others' rows would be of another commit. */
+export function recordTable(rows: readonly Row[], bugs: readonly PlantedBug[]): void {
+  const byName = new Map(rows.map((row) => [row.bug.name, row]));
+  const lines = bugs.map((bug) =>
+    line(present(byName.get(bug.name), `"${bug.name}" was hunted, as all were`)),
+  );
+  const path = join(repositoryRoot(), FILE);
+  const text = readFileSync(path, 'utf8');
+  const from = text.indexOf(BEGIN);
+  const to = text.indexOf(END);
+  if (from < 0 || to < from) throw new Error(`${FILE} has no place for the table`);
+  const head = [
+    '| area | planted bug | seeds until caught | caught by | scenario |',
+    '|---|---|---|---|---|',
+  ];
+  const table = `${[BEGIN, '', ...head, ...lines, ''].join('\n')}\n`;
+  writeFileSync(path, text.slice(0, from) + table + text.slice(to));
+}
+
+function line({ bug, outcome, scenario }: Row): string {
+  const seeds = outcome.kind === 'spoilt' ? 'not judged' : Number.parseInt(outcome.after, 10);
+  const by = outcome.kind === 'caught' ? outcome.by : '**survived**';
+  const paired = scenario === undefined ? '' : (bug.scenario ?? '');
+  const cells = [bug.area ?? '', bug.name, String(seeds), by, paired];
+  return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}

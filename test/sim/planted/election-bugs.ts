@@ -1,0 +1,88 @@
+// Bugs of elections and of pre-vote. Where the core would notice by itself, its assertion is taken away as well: it is the
+// checkers over all nodes that are tested here.
+import type { PlantedBug } from '../../planted/bug.ts';
+import { inArea, patch } from './planted.ts';
+
+const election = inArea('elections');
+const preVote = inArea('pre-vote');
+
+const noOneVoteCheck = patch(
+  'raft/invariants.ts',
+  '!sameTerm || before.votedFor === undefined || state.votedFor === before.votedFor,',
+  'true,',
+);
+
+export const electionBugs: readonly PlantedBug[] = [
+  election('a node votes twice in a term', [
+    patch(
+      'raft/election.ts',
+      'const canVote = state.votedFor === undefined || state.votedFor === from;',
+      'const canVote = state.votedFor !== state.id;',
+    ),
+    noOneVoteCheck,
+  ]),
+  election(
+    'a candidate with a shorter log gets the vote',
+    patch(
+      'raft/log.ts',
+      '(theirLastTerm === ours && theirLastIndex >= log.lastIndex)',
+      'theirLastTerm === ours',
+    ),
+  ),
+  election(
+    'a candidate with an earlier last term gets the vote',
+    patch(
+      'raft/log.ts',
+      'return theirLastTerm > ours || (theirLastTerm === ours && theirLastIndex >= log.lastIndex);',
+      'return theirLastIndex >= log.lastIndex;',
+    ),
+  ),
+  election(
+    'a vote is not written down',
+    patch(
+      'raft/persistence.ts',
+      'hardState: { term, votedFor, commitIndex: state.commitIndex },',
+      'hardState: { term, votedFor: undefined, commitIndex: state.commitIndex },',
+    ),
+  ),
+  election(
+    'a vote is told before it is durable',
+    patch(
+      'raft/election.ts',
+      "sendAfterPersist(state.outbox, from, {\n    kind: 'requestVoteResponse',",
+      "sendNow(state.outbox, from, {\n    kind: 'requestVoteResponse',",
+    ),
+  ),
+  election(
+    'a leader that hears of a later term goes on leading in it',
+    patch(
+      'raft/receive.ts',
+      "if (message.kind === 'preVoteResponse' && message.voteGranted) return true;",
+      "if (message.kind === 'preVoteResponse' && message.voteGranted) return true;\n  if (state.role.kind === 'leader' && message.kind === 'heartbeatResponse') {\n    state.term = message.term;\n    state.votedFor = state.id;\n    return true;\n  }",
+    ),
+  ),
+  preVote(
+    'a refused pre-vote does not tell the later term',
+    patch(
+      'raft/election.ts',
+      'const term = voteGranted ? request.term : state.term;',
+      'const term = voteGranted ? request.term : (Math.min(state.term, request.term - 1) as typeof state.term);',
+    ),
+  ),
+  preVote(
+    'a pre-vote is granted whatever the log',
+    patch(
+      'raft/election.ts',
+      '!hearsLeader(state) &&\n    isUpToDate(state.log, request.lastLogIndex, request.lastLogTerm);',
+      '!hearsLeader(state);',
+    ),
+  ),
+  preVote(
+    'a pre-vote raises the term of whoever is asked',
+    patch(
+      'raft/receive.ts',
+      "if (message.kind === 'preVote') return handlePreVote(state, from, message);",
+      "if (message.kind === 'preVote' && message.term <= state.term) return handlePreVote(state, from, message);",
+    ),
+  ),
+];

@@ -1,0 +1,40 @@
+// Bugs of leases: who is expired too early, too late, or although the registry itself was away.
+import type { PlantedBug } from '../../planted/bug.ts';
+import { inArea, patch } from './planted.ts';
+
+const leases = inArea('leases');
+
+export const leaseBugs: readonly PlantedBug[] = [
+  leases(
+    'a lease expires without a confirmed round',
+    patch('node/lease-expirer.ts', 'if (isConfirmed) {', 'if (isConfirmed || asked.length > 0) {'),
+  ),
+  leases(
+    'a heartbeat is acknowledged without a confirmed round',
+    patch(
+      'node/heartbeat-rounds.ts',
+      'if (confirmed) this.#settle(call);',
+      'if (confirmed || calls.length > 0) this.#settle(call);',
+    ),
+  ),
+  leases(
+    'a new leader gives a lease only what is left of it',
+    patch(
+      'node/lease-table.ts',
+      'grant(leadership, record, nowMs - this.#pausedMs);',
+      'grant(leadership, record, nowMs - this.#pausedMs - record.ttlMs / 2);',
+    ),
+  ),
+  leases(
+    'a heartbeat is acknowledged while its expiry is in the log',
+    patch('node/heartbeat-rounds.ts', 'if (this.#slots.condemned(slot)) return undefined;', ''),
+  ),
+  leases(
+    'a pause of the leader is not taken off the leases',
+    patch('node/lease-table.ts', 'this.#pausedMs += lengthMs;', ''),
+  ),
+  leases(
+    'whoever was suspected when a round failed is never looked at again',
+    patch('node/lease-expirer.ts', 'this.#suspects = this.#suspects.concat(asked);', ''),
+  ),
+];

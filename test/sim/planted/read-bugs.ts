@@ -1,0 +1,78 @@
+// Bugs of ReadIndex, of sessions between nodes and with clients, and of identity.
+import type { PlantedBug } from '../../planted/bug.ts';
+import { inArea, patch } from './planted.ts';
+
+const reads = inArea('ReadIndex');
+const sessions = inArea('sessions');
+const identity = inArea('bootstrap identity');
+
+export const readBugs: readonly PlantedBug[] = [
+  reads(
+    'a read is confirmed without a quorum',
+    patch(
+      'raft/read-index.ts',
+      'const confirmed = majorityValue(values);',
+      'const confirmed = Math.max(majorityValue(values), reads.lastRound);',
+    ),
+  ),
+  reads(
+    'a new leader answers reads before it has committed in its term',
+    patch(
+      'raft/read-index.ts',
+      'return role.committedInTerm && role.reads.queued.length > 0;',
+      'return role.reads.queued.length > 0;',
+    ),
+  ),
+  reads(
+    'a read does not wait until its index is applied',
+    patch('node/rounds.ts', 'if (index <= this.#appliedIndex) this', 'if (index >= 0) this'),
+  ),
+  reads(
+    'a read joins a round that began before it',
+    patch(
+      'node/rounds.ts',
+      'this.#gathering.push(done);\n',
+      'const under = [...this.#underWay.values()].at(-1);\n    if (under !== undefined) {\n      (under.waiting as Done[]).push(done);\n      return;\n    }\n    this.#gathering.push(done);\n',
+    ),
+  ),
+  reads(
+    'a bounded read is answered beyond its bound',
+    patch('node/reads.ts', "'bounded' && ageMs <= maxStalenessMs", "'bounded' && ageMs >= 0"),
+  ),
+  reads(
+    'a restarted node uses its read contexts again',
+    patch('raft/state.ts', 'random.integer(0, 2 ** 31) * 2 ** 20', '0'),
+  ),
+  sessions(
+    'an answer of an earlier session counts',
+    patch(
+      'raft/receive.ts',
+      'if (progress?.session !== reply.session) {',
+      'if (progress === undefined) {',
+    ),
+  ),
+  sessions(
+    'a client is shown an older revision than it has seen',
+    patch(
+      'node/reads.ts',
+      'if (this.#host.registry.revision < reader.options.minRevision) {',
+      'if (this.#host.registry.revision < 0) {',
+    ),
+  ),
+  identity(
+    'a node that lost its disk votes under its old name',
+    patch(
+      'node/admission.ts',
+      'if (member.incarnation === hello.incarnation) return undefined;',
+      'if (member !== undefined) return undefined;',
+    ),
+  ),
+  identity(
+    'a node forms a cluster with whoever it has reached first',
+    patch(
+      'node/formation.ts',
+      'const agreed = others.every((peer) => told.get(peer)?.proposedUuid === own.clusterUuid);',
+      'const agreed = own.clusterUuid !== undefined;',
+    ),
+  ),
+];
