@@ -52,15 +52,16 @@ describe('Cluster', () => {
     ]);
   });
 
-  test.for(['AddMember', 'PromoteMember', 'RemoveMember', 'TransferLeadership'])(
-    '%s is UNIMPLEMENTED and says so',
-    async (name) => {
-      const client = world.client('rollcall.v1.Cluster');
-      const told = await failure(call((done) => method(client, name)({}, done)));
-      expect(told.code).toBe(status.UNIMPLEMENTED);
-      expect(told.message).toBe(`rollcall.v1.Cluster/${name}: not in this version`);
-    },
-  );
+  test('Status tells the sizes on disk and where the log begins', async () => {
+    const cluster = world.cluster();
+    const answer = await call<StatusResponse__Output>((done) => cluster.status({}, done));
+    expect(answer).toMatchObject({
+      first_index: String(world.node.status().firstIndex),
+      log_bytes: String(world.node.status().logBytes),
+      state_bytes: String(world.node.status().stateBytes),
+    });
+    expect(Number(answer.first_index)).toBeGreaterThan(0);
+  });
 
   test('SaveSnapshot is UNIMPLEMENTED and says so', async () => {
     const stream = world.cluster().saveSnapshot({});
