@@ -22,7 +22,7 @@ export { createRegistry, registryDefaults } from './registry.ts';
 export { createRegistryLoader } from './registry-loader.ts';
 export { applyResultFromArray, applyResultToArray } from './result-codec.ts';
 export { canonicalSelector, matches, matchesButForHealth, type Selector } from './selector.ts';
-export { hashOfImage } from './state-hash.ts';
+export { hashOfImage, imageHasher, type ImageHasher } from './state-hash.ts';
 export type * from './types.ts';
 
 /** What one applied command did. */

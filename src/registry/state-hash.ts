@@ -98,19 +98,35 @@ export function stateHash(sum: Hash64, revision: Revision, registryTimeMs: numbe
   return hashText(addHash(sum, hashRecord(`m/${revision}/${registryTimeMs}`, NO_BYTES)));
 }
 
-/** Recomputes RegistryMeta.hash from the records of a state store or a snapshot. Every record has a value. */
+/** Recomputes RegistryMeta.hash from the records of a state store or a snapshot as they come, in any order. */
+export interface ImageHasher {
+  /** The record has a value. */
+  add(record: StoredRecord): void;
+  /** Of what was added so far. */
+  hash(revision: Revision, registryTimeMs: number): string;
+}
+
+export function imageHasher(): ImageHasher {
+  let a = 0;
+  let b = 0;
+  return {
+    add({ key, value }) {
+      assert(value !== undefined, 'an image holds no deletions');
+      const hash = hashRecord(key, value);
+      a = (a + hash.a) | 0;
+      b = (b + hash.b) | 0;
+    },
+    hash: (revision, registryTimeMs) => stateHash({ a, b }, revision, registryTimeMs),
+  };
+}
+
+/** The same for records at hand. */
 export function hashOfImage(
   records: Iterable<StoredRecord>,
   revision: Revision,
   registryTimeMs: number,
 ): string {
-  let a = 0;
-  let b = 0;
-  for (const { key, value } of records) {
-    assert(value !== undefined, 'an image holds no deletions');
-    const hash = hashRecord(key, value);
-    a = (a + hash.a) | 0;
-    b = (b + hash.b) | 0;
-  }
-  return stateHash({ a, b }, revision, registryTimeMs);
+  const hasher = imageHasher();
+  for (const record of records) hasher.add(record);
+  return hasher.hash(revision, registryTimeMs);
 }

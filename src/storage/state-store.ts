@@ -1,11 +1,8 @@
-// The state machine on LevelDB (docs/adr/0005): a copy that saves replaying the log. It is believed only
-// as far as it can be verified; what cannot is thrown away, because the log has everything.
-import { readdir, rm } from 'node:fs/promises';
-import { setTimeout as delay } from 'node:timers/promises';
-import { ClassicLevel } from 'classic-level';
+// The state machine on LevelDB (docs/adr/0005): a copy that saves replaying the log, and holds what the log has let go
+// of. It is believed only as far as it can be verified; what cannot is thrown away.
 import type { Logger } from 'pino';
 import { assert, InvariantError } from '../lib/assert.ts';
-import { type LogIndex, logIndex, revision, type Revision } from '../lib/ids.ts';
+import { type LogIndex, logIndex } from '../lib/ids.ts';
 import type {
   SnapshotHeader,
   SnapshotStage,
@@ -14,33 +11,29 @@ import type {
   StateSnapshot,
   StateStore,
 } from '../node/ports.ts';
-import type { StoredRecord } from '../registry/index.ts';
+import type { ImageHasher } from '../registry/index.ts';
 import { DiskError } from './errors.ts';
-import { decodeMeta, encodeMeta, metaKey, recordKey, registryKey, type StateMeta } from './keys.ts';
-import { crashOf } from './state-probe.ts';
-import { makeDurableDirectory } from './wal/wal-files.ts';
-
-/** The order-independent hash over all records, the revision and the registry time: 16 hex digits (src/registry). */
-export type HashOfImage = (
-  records: Iterable<StoredRecord>,
-  revision: Revision,
-  registryTimeMs: number,
-) => string;
+import { encodeMeta, metaKey, recordKey } from './keys.ts';
+import { discardStaged, type LevelStage, openStage, type StageHost } from './snapshot-stage.ts';
+import { type Database, databaseAt, openVerified } from './state-database.ts';
+import { bytesUnder, stateFiles, type StateFiles, statePaths } from './state-files.ts';
+import { openRecovered } from './state-recovery.ts';
+import { openSnapshot } from './state-snapshot.ts';
 
 export interface StateStoreOptions {
-  readonly hashOfImage: HashOfImage;
+  /** The order-independent hash over all records, the revision and the registry time (src/registry). */
+  readonly imageHasher: () => ImageHasher;
   /** Incarnation of the node: the content of another one is discarded. Default ''. */
   readonly owner?: string;
+  /** Where the log on disk begins: a snapshot that was received for this point and not yet in use takes its place. Default 0. */
+  readonly floorIndex?: LogIndex;
   readonly log?: Logger;
+  /** Default: the real ones. */
+  readonly files?: StateFiles;
 }
 
-type Database = ClassicLevel<string, Uint8Array>;
-
-// LevelDB hands rows over in blocks of this size; its default of 16 KiB makes a scan several times slower.
-const scanBlockBytes = 1024 * 1024;
-const scanRows = 4096;
-const lockedForMs = 2_000;
-const lockedPollMs = 50;
+// Each keeps LevelDB from dropping what was overwritten since.
+const maxSnapshots = 4;
 
 /** Opens the state in `directory`, or an empty one if what is there cannot be verified.
  * @throws DiskError when not even an empty one can be made. */
@@ -48,19 +41,21 @@ export async function openStateStore(
   directory: string,
   options: StateStoreOptions,
 ): Promise<StateStore> {
-  const owner = options.owner ?? '';
+  const { owner = '', floorIndex = logIndex(0), files = stateFiles, imageHasher, log } = options;
+  const paths = statePaths(directory);
+  const base = { owner, files, imageHasher, paths };
   try {
-    await makeDurableDirectory(directory);
-    const first = await tryOpen(directory, owner, options.hashOfImage);
+    await files.makeDirectory(paths.parent);
+    const first = await openRecovered(paths, { ...base, floorIndex, log });
     if (first.kind === 'verified') {
-      return new LevelStateStore(first.database, owner, first.image, undefined);
+      return new LevelStateStore(base, first.database, first.image, undefined);
     }
-    options.log?.warn({ directory, reason: first.reason }, 'the stored state is discarded');
-    await rm(directory, { recursive: true, force: true });
-    await makeDurableDirectory(directory);
-    const second = await tryOpen(directory, owner, options.hashOfImage);
+    log?.warn({ directory, reason: first.reason }, 'the stored state is discarded');
+    await files.remove(directory);
+    await files.makeDirectory(directory);
+    const second = await openVerified(directory, base);
     if (second.kind === 'verified') {
-      return new LevelStateStore(second.database, owner, second.image, first.reason);
+      return new LevelStateStore(base, second.database, second.image, first.reason);
     }
     throw new Error(second.reason);
   } catch (error) {
@@ -69,149 +64,32 @@ export async function openStateStore(
   }
 }
 
-type Attempt =
-  | { readonly kind: 'verified'; readonly database: Database; readonly image: StateImage }
-  | { readonly kind: 'unusable'; readonly reason: string };
-
-async function tryOpen(
-  directory: string,
-  owner: string,
-  hashOfImage: HashOfImage,
-): Promise<Attempt> {
-  const isNew = (await readdir(directory)).length === 0;
-  const crash = isNew ? undefined : await crashOf(directory);
-  if (crash !== undefined) return { kind: 'unusable', reason: crash };
-  const database: Database = new ClassicLevel(directory, {
-    keyEncoding: 'utf8',
-    valueEncoding: 'view',
-  });
-  try {
-    await openUnlocked(database);
-    const found = await scan(database);
-    const problem = problemOf(found, owner, hashOfImage);
-    if (problem === undefined) {
-      return { kind: 'verified', database, image: imageOf(found, hashOfImage) };
-    }
-    await database.close();
-    return { kind: 'unusable', reason: problem };
-  } catch (error) {
-    if (error instanceof InvariantError) throw error;
-    await database.close().catch(() => undefined);
-    return { kind: 'unusable', reason: `LevelDB failed: ${reasonOf(error)}` };
-  }
-}
-
-/** A directory that is locked is healthy and in use, so it is never discarded. The holder may be the probe of a process
- * that was killed, on its way out. */
-async function openUnlocked(database: Database): Promise<void> {
-  const deadline = performance.now() + lockedForMs;
-  for (;;) {
-    try {
-      await database.open();
-      return;
-    } catch (error) {
-      if (!reasonOf(error).includes('LEVEL_LOCKED')) throw error;
-      assert(performance.now() < deadline, 'the state store is opened once');
-      await delay(lockedPollMs);
-    }
-  }
-}
-
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? `${String(error.code)} ` : '';
-  const cause = error.cause === undefined ? '' : ` (${reasonOf(error.cause)})`;
-  return `${code}${error.message}${cause}`;
-}
-
-interface Found {
-  readonly state: StateMeta | 'damaged' | undefined;
-  readonly records: StoredRecord[];
-  readonly strangeKey: boolean;
-}
-
-async function scan(database: Database): Promise<Found> {
-  let state: Found['state'];
-  let strangeKey = false;
-  const records: StoredRecord[] = [];
-  const iterator = database.iterator({ highWaterMarkBytes: scanBlockBytes });
-  try {
-    for (;;) {
-      const rows = await iterator.nextv(scanRows);
-      if (rows.length === 0) break;
-      for (const [key, value] of rows) {
-        const own = registryKey(key);
-        if (key === metaKey) state = decodeMeta(value) ?? 'damaged';
-        else if (own === undefined) strangeKey = true;
-        else records.push({ key: own, value });
-      }
-    }
-  } finally {
-    await iterator.close();
-  }
-  return { state, records, strangeKey };
-}
-
-// An older state that is whole verifies too: LevelDB drops the end of its log, or a whole log file, when that is damaged or
-// gone, and each batch carries the metadata of exactly its records. That is sound: appliedIndex is then older as well, and
-// the log, which keeps every entry that no verified batch covers, replays the rest. A lost batch in the middle is not: the
-// metadata of a later batch then meets records without the lost ones, and the hashes differ.
-function problemOf(found: Found, owner: string, hashOfImage: HashOfImage): string | undefined {
-  const { state, records, strangeKey } = found;
-  if (strangeKey) return 'it holds a key that no version of this program writes';
-  if (state === 'damaged') return 'its metadata does not match its checksum';
-  if (state === undefined) {
-    return records.length === 0 ? undefined : 'it holds records without metadata';
-  }
-  if (state.owner !== owner) return 'it was written by another node';
-  const hash = hashOfImage(records, state.meta.revision, state.meta.registryTimeMs);
-  if (hash === state.meta.hash) return undefined;
-  return `its ${records.length} records have the hash ${hash} instead of ${state.meta.hash}`;
-}
-
-function imageOf(found: Found, hashOfImage: HashOfImage): StateImage {
-  const state = typeof found.state === 'object' ? found.state : undefined;
-  const nothing = { revision: revision(0), registryTimeMs: 0 };
-  return {
-    appliedIndex: state?.appliedIndex ?? logIndex(0),
-    appliedTerm: state?.appliedTerm ?? 0,
-    configuration: state?.configuration,
-    meta: state?.meta ?? { ...nothing, hash: hashOfImage([], nothing.revision, 0) },
-    records: handOver(found.records),
-  };
-}
-
-/** Yields each record once and lets go of it, so that a record is in memory once while the catalogue is built. */
-function handOver(records: StoredRecord[]): Iterable<StoredRecord> {
-  let taken = false;
-  return {
-    *[Symbol.iterator]() {
-      assert(!taken, 'the image of the state store is read once');
-      taken = true;
-      records.reverse();
-      for (let record = records.pop(); record !== undefined; record = records.pop()) yield record;
-    },
-  };
-}
+type Base = Pick<StageHost, 'paths' | 'files' | 'owner' | 'imageHasher'>;
 
 class LevelStateStore implements StateStore {
   readonly image: StateImage;
   readonly discarded: string | undefined;
-  readonly #database: Database;
-  readonly #owner: string;
+  readonly #base: Base;
+  #database: Database;
+  /** Of the last batch that was written. */
+  #appliedIndex: LogIndex;
   #writing = false;
+  #installing: Promise<void> | undefined;
+  #stage: LevelStage | undefined;
+  #snapshots = 0;
   #failure: DiskError | undefined;
 
-  constructor(database: Database, owner: string, image: StateImage, discarded: string | undefined) {
+  constructor(base: Base, database: Database, image: StateImage, discarded: string | undefined) {
+    this.#base = base;
     this.#database = database;
-    this.#owner = owner;
+    this.#appliedIndex = image.appliedIndex;
     this.image = image;
     this.discarded = discarded;
   }
 
   async write(batch: StateBatch): Promise<void> {
-    if (this.#failure !== undefined) throw this.#failure;
     assert(!this.#writing, 'one state batch is written at a time');
+    assert(this.#installing === undefined, 'nothing is written while a snapshot is installed');
     this.#writing = true;
     try {
       const { appliedIndex, appliedTerm, configuration, meta } = batch;
@@ -220,41 +98,103 @@ class LevelStateStore implements StateStore {
           ? { type: 'del' as const, key: recordKey(key) }
           : { type: 'put' as const, key: recordKey(key), value },
       );
-      const value = encodeMeta({
-        appliedIndex,
-        appliedTerm,
-        owner: this.#owner,
-        configuration,
-        meta,
-      });
-      await this.#database.batch([...operations, { type: 'put', key: metaKey, value }], {
-        sync: true,
-      });
-    } catch (error) {
-      this.#failure = new DiskError('Writing the state store', error);
-      throw this.#failure;
+      const { owner } = this.#base;
+      const value = encodeMeta({ appliedIndex, appliedTerm, owner, configuration, meta });
+      await this.#onDisk('Writing the state store', () =>
+        this.#database.batch([...operations, { type: 'put', key: metaKey, value }], { sync: true }),
+      );
+      this.#appliedIndex = appliedIndex;
     } finally {
       this.#writing = false;
     }
   }
 
-  settle(): Promise<LogIndex> {
-    return Promise.reject(new Error('not yet'));
+  // LevelDB syncs the file it writes to, and the names in its directory only when it begins a new manifest: a power cut
+  // could take a whole file with batches that were written durably.
+  async settle(): Promise<LogIndex> {
+    await this.#installing;
+    const settled = this.#appliedIndex;
+    const { files, paths } = this.#base;
+    await this.#onDisk('Settling the state store', () => files.syncDirectory(paths.current));
+    return settled;
   }
 
-  bytes(): Promise<number> {
-    return Promise.resolve(0);
+  async bytes(): Promise<number> {
+    const { current, incoming, old } = this.#base.paths;
+    const sizes = await Promise.all([current, incoming, old].map(bytesUnder));
+    return sizes.reduce((sum, size) => sum + size, 0);
   }
 
-  snapshot(): Promise<StateSnapshot> {
-    return Promise.reject(new Error('not yet'));
+  async snapshot(): Promise<StateSnapshot> {
+    await this.#installing;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#snapshots >= maxSnapshots) {
+      throw new Error(`no more than ${maxSnapshots} snapshots of the state are open at a time`);
+    }
+    this.#snapshots += 1;
+    let counted = true;
+    const uncount = (): void => {
+      if (counted) this.#snapshots -= 1;
+      counted = false;
+    };
+    try {
+      const view = await openSnapshot(this.#database);
+      return {
+        header: view.header,
+        read: (after, maxBytes) => view.read(after, maxBytes),
+        close: () => view.close().finally(uncount),
+      };
+    } catch (error) {
+      uncount();
+      throw error;
+    }
   }
 
-  stage(_header: SnapshotHeader): Promise<SnapshotStage> {
-    return Promise.reject(new Error('not yet'));
+  async stage(header: SnapshotHeader): Promise<SnapshotStage> {
+    await this.#installing;
+    await this.#stage?.abandon();
+    const { files, paths } = this.#base;
+    await this.#onDisk('Removing a snapshot', () => discardStaged(files, paths));
+    const stage = await openStage(
+      {
+        ...this.#base,
+        onDisk: (action, run) => this.#onDisk(action, run),
+        reopen: (exchange, installed) => this.#reopen(exchange, installed),
+      },
+      header,
+    );
+    this.#stage = stage;
+    return stage;
+  }
+
+  async #reopen(exchange: () => Promise<void>, { index }: SnapshotHeader): Promise<void> {
+    assert(!this.#writing, 'nothing is written while a snapshot is installed');
+    this.#installing = this.#onDisk('Installing a snapshot', async () => {
+      // Ends the snapshots of the content that goes, too: their readers are told by an error.
+      await this.#database.close();
+      await exchange();
+      this.#database = databaseAt(this.#base.paths.current);
+      await this.#database.open();
+      this.#appliedIndex = index;
+    });
+    await this.#installing;
+    this.#installing = undefined;
+  }
+
+  /** After a failure nothing is tried again: what the disk holds is unknown. */
+  async #onDisk<T>(action: string, run: () => Promise<T>): Promise<T> {
+    if (this.#failure !== undefined) throw this.#failure;
+    try {
+      return await run();
+    } catch (error) {
+      this.#failure ??= new DiskError(action, error);
+      throw this.#failure;
+    }
   }
 
   async close(): Promise<void> {
+    await this.#installing?.catch(() => undefined);
+    await this.#stage?.abandon();
     await this.#database.close();
   }
 }

@@ -1,12 +1,13 @@
 // What every StateStore must do (port: src/node/ports.ts). Run for LevelDB and for the store in memory.
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { logIndex, revision } from '../../src/lib/ids.ts';
+import { type LogIndex, logIndex, revision } from '../../src/lib/ids.ts';
 import type { StateBatch, StateStore } from '../../src/node/ports.ts';
 import { contentOf, StateModel } from '../support/state-batches.ts';
 
-/** How the suite gets its stores: each call opens what the one before, closed, has left. */
+/** How the suite gets its stores: each call opens what the one before, closed, has left. They hash as testHasher does. */
 export interface StateStoreHarness {
-  open(): Promise<StateStore>;
+  /** `floorIndex`: where the log begins. */
+  open(floorIndex: LogIndex): Promise<StateStore>;
   dispose?(): Promise<void>;
 }
 
@@ -18,7 +19,7 @@ export function describeStateStore(name: string, create: () => Promise<StateStor
 
     beforeEach(async () => {
       harness = await create();
-      store = await harness.open();
+      store = await harness.open(logIndex(0));
       model = new StateModel();
     });
     afterEach(async () => {
@@ -28,11 +29,15 @@ export function describeStateStore(name: string, create: () => Promise<StateStor
 
     const reopen = async (): Promise<void> => {
       await store.close();
-      store = await harness.open();
+      store = await harness.open(logIndex(0));
     };
     const expectModel = (): void => {
       expect(store.discarded).toBeUndefined();
       expect(store.image.appliedIndex).toBe(model.last?.appliedIndex);
+      expect(store.image.appliedTerm).toBe(model.last?.appliedTerm);
+      expect(store.image.configuration?.index).toBe(model.last?.configuration.index);
+      const payload = Buffer.from(store.image.configuration?.payload ?? []).toString();
+      expect(payload).toBe(Buffer.from(model.last?.configuration.payload ?? []).toString());
       expect(store.image.meta).toEqual(model.last?.meta);
       expect(contentOf(store.image.records)).toEqual(contentOf(model.stored()));
     };
@@ -93,7 +98,7 @@ export function describeStateStore(name: string, create: () => Promise<StateStor
       await store.close();
       const late: StateBatch = { ...new StateModel().next({ put: { a: 'late' } }) };
       await expect(store.write({ ...late, appliedIndex: logIndex(9) })).rejects.toThrow();
-      store = await harness.open();
+      store = await harness.open(logIndex(0));
       expectModel();
       expect(store.image.meta.revision).toBe(revision(1));
     });

@@ -6,14 +6,14 @@ import { ClassicLevel } from 'classic-level';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/lib/random.ts';
 import { openStateStore } from '../../src/storage/state-store.ts';
-import { contentOf, StateModel, testHash } from '../support/state-batches.ts';
+import { contentOf, StateModel, testHasher } from '../support/state-batches.ts';
 
 let root: string;
 let pristine: string;
 /** What each batch left, by its applied index. */
 const states = new Map<number, Readonly<Record<string, string>>>([[0, {}]]);
 
-const open = (directory: string) => openStateStore(directory, { hashOfImage: testHash });
+const open = (directory: string) => openStateStore(directory, { imageHasher: testHasher });
 
 beforeAll(async () => {
   root = await mkdtemp(join(tmpdir(), 'rollcall-damage-'));

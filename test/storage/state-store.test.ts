@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { logIndex, revision } from '../../src/lib/ids.ts';
 import { decodeMeta, encodeMeta, type StateMeta } from '../../src/storage/keys.ts';
 import { openStateStore } from '../../src/storage/state-store.ts';
-import { contentOf, StateModel, testHash } from '../support/state-batches.ts';
+import { contentOf, StateModel, testHasher } from '../support/state-batches.ts';
 
 let directory: string;
 beforeEach(async () => {
@@ -15,7 +15,7 @@ beforeEach(async () => {
 });
 afterEach(() => rm(directory, { recursive: true }));
 
-const open = (owner = 'a') => openStateStore(directory, { hashOfImage: testHash, owner });
+const open = (owner = 'a') => openStateStore(directory, { imageHasher: testHasher, owner });
 
 async function writeSome(): Promise<StateModel> {
   const model = new StateModel();
@@ -90,7 +90,7 @@ describe('content that does not add up is discarded, with the reason', () => {
 test('a directory that cannot be made is a disk error', async () => {
   const file = join(directory, 'file');
   await writeFile(file, '');
-  const opened = openStateStore(join(file, 'state'), { hashOfImage: testHash });
+  const opened = openStateStore(join(file, 'state'), { imageHasher: testHasher });
   await expect(opened).rejects.toMatchObject({ name: 'DiskError', exitCode: 10 });
 });
 

@@ -215,7 +215,7 @@ export class MemoryStateStore implements StateStore {
       );
     }
     const { last, records: content } = this.#state;
-    if (last === undefined) throw new Error('the state store is empty: there is nothing to send');
+    if (last === undefined) throw new Error('the state store has no content yet');
     const { appliedIndex, appliedTerm, configuration, meta } = last;
     const records = [...content].map(([key, value]) => ({ key, value }));
     records.sort((left, right) => compareBytewise(left.key, right.key));

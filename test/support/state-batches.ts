@@ -1,16 +1,33 @@
 // Batches for state stores, in few words, with a model of the state they make and an order-independent hash of it.
 import { createHash } from 'node:crypto';
-import { logIndex, revision } from '../../src/lib/ids.ts';
-import type { StateBatch } from '../../src/node/ports.ts';
-import type { StoredRecord } from '../../src/registry/index.ts';
-import type { HashOfImage } from '../../src/storage/state-store.ts';
+import { logIndex, type Revision, revision, term } from '../../src/lib/ids.ts';
+import type { SnapshotHeader, StateBatch } from '../../src/node/ports.ts';
+import type { ImageHasher, StoredRecord } from '../../src/registry/index.ts';
 
 /** Sum of a digest per record, as the registry's own hash is: 16 hex digits. */
-export const testHash: HashOfImage = (records, atRevision, registryTimeMs) => {
-  let sum = digest(`${atRevision} ${registryTimeMs}`, new Uint8Array());
-  for (const { key, value } of records) sum += digest(key, value ?? new Uint8Array());
-  return (sum & 0xffff_ffff_ffff_ffffn).toString(16).padStart(16, '0');
+export const testHasher = (): ImageHasher => {
+  let sum = 0n;
+  return {
+    add: ({ key, value }) => {
+      sum += digest(key, value ?? new Uint8Array());
+    },
+    hash: (atRevision, registryTimeMs) => {
+      const all = sum + digest(`${atRevision} ${registryTimeMs}`, new Uint8Array());
+      return (all & 0xffff_ffff_ffff_ffffn).toString(16).padStart(16, '0');
+    },
+  };
 };
+
+/** The same for records at hand. */
+export function testHash(
+  records: Iterable<StoredRecord>,
+  atRevision: Revision,
+  registryTimeMs: number,
+): string {
+  const hasher = testHasher();
+  for (const record of records) hasher.add(record);
+  return hasher.hash(atRevision, registryTimeMs);
+}
 
 function digest(key: string, value: Uint8Array): bigint {
   const bytes = createHash('sha256').update(`${key.length} ${key}`).update(value).digest();
@@ -48,6 +65,12 @@ export class StateModel {
     };
     return this.last;
   }
+}
+
+/** The header that a snapshot of the model's state has. */
+export function headerOf(batch: StateBatch): SnapshotHeader {
+  const { appliedIndex: index, appliedTerm, configuration, meta } = batch;
+  return { index, term: term(appliedTerm), configuration, meta };
 }
 
 /** Records as text, in no order. */

@@ -1,0 +1,62 @@
+// The file that says that the snapshot beside the state store is whole and durable, and which snapshot it is. Without it, or with
+// another index than the log begins at, what is staged is rubbish.
+import { crc32 } from 'node:zlib';
+import { logIndex, type LogIndex, term, type Term } from '../lib/ids.ts';
+import { readWhole, type StateFiles, type StatePaths } from './state-files.ts';
+
+export interface SealedMarker {
+  readonly index: LogIndex;
+  readonly term: Term;
+  /** RegistryMeta.hash of the snapshot. */
+  readonly hash: string;
+  /** Incarnation of the node that received it. */
+  readonly owner: string;
+}
+
+function encode(marker: SealedMarker): Uint8Array {
+  const fields = [1, marker.index, marker.term, marker.hash, marker.owner];
+  const checksum = crc32(JSON.stringify(fields)).toString(16).padStart(8, '0');
+  return Buffer.from(JSON.stringify([...fields, checksum]));
+}
+
+function decode(bytes: Uint8Array): SealedMarker | undefined {
+  let fields: unknown;
+  try {
+    fields = JSON.parse(Buffer.from(bytes).toString('utf8'));
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(fields)) return undefined;
+  const [, index, atTerm, hash, owner]: unknown[] = fields;
+  if (!Number.isSafeInteger(index) || !Number.isSafeInteger(atTerm)) return undefined;
+  if (Number(index) < 0 || Number(atTerm) < 0) return undefined;
+  if (typeof hash !== 'string' || typeof owner !== 'string') return undefined;
+  const marker = { index: logIndex(Number(index)), term: term(Number(atTerm)), hash, owner };
+  // Written anew it must give the same bytes: that checks the checksum and the format.
+  return Buffer.compare(encode(marker), bytes) === 0 ? marker : undefined;
+}
+
+/** undefined when there is none, or a bit of it is wrong. */
+export async function readMarker(paths: StatePaths): Promise<SealedMarker | undefined> {
+  const bytes = await readWhole(paths.marker);
+  return bytes === undefined ? undefined : decode(bytes);
+}
+
+/** Durable when it resolves, and never there in part. */
+export async function writeMarker(
+  files: StateFiles,
+  paths: StatePaths,
+  marker: SealedMarker,
+): Promise<void> {
+  const temporary = `${paths.marker}.tmp`;
+  await files.remove(temporary);
+  await files.write(temporary, encode(marker));
+  await files.rename(temporary, paths.marker);
+  await files.syncDirectory(paths.parent);
+}
+
+/** The snapshot it speaks of may be changed or removed once this resolves. */
+export async function removeMarker(files: StateFiles, paths: StatePaths): Promise<void> {
+  await files.remove(paths.marker);
+  await files.syncDirectory(paths.parent);
+}
