@@ -7,7 +7,7 @@ import { parseAddMember, parseMemberId } from '../rules-cluster.ts';
 import { type Caller, type Door, failureOf, unary } from './call.ts';
 import { decodeAddMember, decodeMemberId } from './decode.ts';
 import { encodeMembersResponse, encodeStatusResponse } from './encode.ts';
-import { isLoopback } from './origin.ts';
+import { isThisHost } from './origin.ts';
 import { PermissionDeniedError } from './status.ts';
 
 export function clusterHandlers(door: Door) {
@@ -53,7 +53,7 @@ function refuseStream(door: Door, method: string): handleServerStreamingCall<Buf
 
 /** Throws PermissionDeniedError. */
 function admitChange(door: Door, caller: Caller, change: MemberChange): void {
-  if (door.allowRemoteAdmin || isLoopback(caller.peer())) return;
+  if (door.allowRemoteAdmin || isThisHost(caller.peer())) return;
   if (change.kind === 'add' && change.member.incarnation !== '') {
     if (isExpected(change.member, door.node.status().members)) return;
     throw new PermissionDeniedError(

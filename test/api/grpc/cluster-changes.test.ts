@@ -45,7 +45,8 @@ beforeEach(() => {
 
 type Method = 'AddMember' | 'PromoteMember' | 'RemoveMember' | 'TransferLeadership';
 const loopback = '127.0.0.1:50000';
-const elsewhere = '10.0.0.9:50000';
+/** Reserved for documents (RFC 5737): no machine has it. */
+const elsewhere = '192.0.2.9:50000';
 
 interface Told {
   readonly response: Buffer | undefined;
