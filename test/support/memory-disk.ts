@@ -21,9 +21,16 @@ function harden(content: Content, position: number, bytes: Uint8Array): void {
   content.durable.set(bytes, position);
 }
 
+/** A change to the names that its directory's sync has not made durable yet. */
+interface NameChange {
+  readonly removed: string;
+  readonly added: { readonly path: string; readonly content: Content } | undefined;
+}
+
 /** One call to the disk, as a fault may see it. */
 export interface DiskCall {
-  readonly action: 'write' | 'sync' | 'open' | 'read' | 'rename' | 'syncDirectory';
+  readonly action: 'write' | 'sync' | 'open' | 'read' | 'rename' | 'remove' | 'syncDirectory';
+  /** Of a rename: the new name. */
   readonly path: string;
   /** Writes only. */
   readonly bytes?: Uint8Array;
@@ -33,16 +40,17 @@ export interface DiskCall {
 export class MemoryDisk implements WalFiles {
   #names = new Map<string, Content>();
   #durableNames = new Map<string, Content>();
+  #pending: NameChange[] = [];
   readonly directories = new Set<string>();
   readonly calls: DiskCall[] = [];
   /** Throws, or waits, to break a call; may change the disk first. */
   fault: (call: DiskCall) => void | Promise<void> = () => undefined;
 
   /** Everything that is not on stable storage is gone; files opened before are not to be used any more. `survives` may save
-   * some of it: the names as they are (path ''), and of a file each sector that had not been synced. */
+   * some of it: each change to the names by itself (path ''), and of a file each sector that had not been synced. */
   cutPower(survives: (path: string) => boolean = () => false): void {
-    if (survives('')) this.#durableNames = new Map(this.#names);
-    else this.#names = new Map(this.#durableNames);
+    for (const change of this.#pending.splice(0)) if (survives('')) this.#settleName(change);
+    this.#names = new Map(this.#durableNames);
     for (const [path, content] of this.#names) {
       const { bytes, durable } = content;
       for (let at = 0; at < bytes.length; at += SECTOR) {
@@ -104,7 +112,10 @@ export class MemoryDisk implements WalFiles {
     await this.#call({ action: 'open', path });
     if (mode === 'create') {
       if (this.#names.has(path)) throw new Error(`EEXIST: ${path}`);
-      this.#names.set(path, { bytes: Buffer.alloc(0), durable: Buffer.alloc(0) });
+      this.#rename({
+        removed: path,
+        added: { path, content: { bytes: Buffer.alloc(0), durable: Buffer.alloc(0) } },
+      });
     }
     const content = this.#content(path);
     return {
@@ -134,23 +145,33 @@ export class MemoryDisk implements WalFiles {
 
   async rename(from: string, to: string): Promise<void> {
     await this.#call({ action: 'rename', path: to });
-    this.#names.set(to, this.#content(from));
-    this.#names.delete(from);
+    this.#rename({ removed: from, added: { path: to, content: this.#content(from) } });
   }
 
   async remove(path: string): Promise<void> {
-    this.#names.delete(path);
+    await this.#call({ action: 'remove', path });
+    if (this.#names.has(path)) this.#rename({ removed: path, added: undefined });
   }
 
   async syncDirectory(directory: string): Promise<void> {
-    await this.#call({ action: 'syncDirectory', path: directory });
     const prefix = `${directory}/`;
-    for (const path of this.#durableNames.keys()) {
-      if (path.startsWith(prefix) && !this.#names.has(path)) this.#durableNames.delete(path);
-    }
-    for (const [path, content] of this.#names) {
-      if (path.startsWith(prefix)) this.#durableNames.set(path, content);
-    }
+    const covered = this.#pending.filter(({ removed }) => removed.startsWith(prefix));
+    await this.#call({ action: 'syncDirectory', path: directory });
+    // Another sync, or a power cut, may have settled some of them meanwhile.
+    const settled = new Set(covered.filter((change) => this.#pending.includes(change)));
+    for (const change of settled) this.#settleName(change);
+    this.#pending = this.#pending.filter((change) => !settled.has(change));
+  }
+
+  #rename(change: NameChange): void {
+    this.#names.delete(change.removed);
+    if (change.added !== undefined) this.#names.set(change.added.path, change.added.content);
+    this.#pending.push(change);
+  }
+
+  #settleName({ removed, added }: NameChange): void {
+    this.#durableNames.delete(removed);
+    if (added !== undefined) this.#durableNames.set(added.path, added.content);
   }
 
   async #call(call: DiskCall): Promise<void> {

@@ -17,6 +17,7 @@ import type {
 export interface MemoryLog {
   hardState: HardState;
   floor: LogFloor;
+  /** Those after the floor. */
   readonly entries: LogEntry[];
 }
 
@@ -59,7 +60,7 @@ export class MemoryLogStore implements LogStore {
       floor: log.floor,
       configurations: configurationsOf(log.entries),
       runs: runsOf(log.entries),
-      lastIndex: logIndex(log.entries.length),
+      lastIndex: lastIndexOf(log),
     };
   }
 
@@ -76,11 +77,14 @@ export class MemoryLogStore implements LogStore {
   }
 
   async read(from: LogIndex, to: LogIndex, maxBytes: number): Promise<readonly LogEntry[]> {
-    const { entries } = this.#log;
-    assert(from >= 1 && from <= to && to <= entries.length, 'the range is in the log');
+    const { entries, floor } = this.#log;
+    assert(
+      from > floor.index && from <= to && to <= lastIndexOf(this.#log),
+      'the range is in the log, after its floor',
+    );
     const found: LogEntry[] = [];
     let bytes = 0;
-    for (const entry of entries.slice(from - 1, to)) {
+    for (const entry of entries.slice(from - floor.index - 1, to - floor.index)) {
       bytes += entry.payload.length;
       if (found.length > 0 && bytes > maxBytes) break;
       found.push({ ...entry, payload: entry.payload.slice() });
@@ -115,17 +119,33 @@ export class MemoryLogStore implements LogStore {
     this.#running = undefined;
   }
 
-  #apply({ hardState, truncateAfter, entries }: PersistBatch): void {
+  #apply({ hardState, truncateAfter, floor, entries }: PersistBatch): void {
+    const log = this.#log;
     if (truncateAfter !== undefined) {
-      assert(truncateAfter <= this.#log.entries.length, 'a truncation cuts inside the log');
-      this.#log.entries.length = truncateAfter;
+      const kept = truncateAfter - log.floor.index;
+      assert(kept >= 0 && kept <= log.entries.length, 'a truncation cuts inside the log');
+      log.entries.length = kept;
+    }
+    if (floor !== undefined) {
+      assert(floor.index >= log.floor.index, 'the floor never falls');
+      assert(floor.index <= hardState.commitIndex, 'what the floor covers is committed');
+      log.entries.splice(0, hasPoint(log, floor) ? floor.index - log.floor.index : Infinity);
+      log.floor = floor;
     }
     for (const entry of entries) {
-      assert(entry.index === this.#log.entries.length + 1, 'entries follow each other');
-      this.#log.entries.push({ ...entry, payload: entry.payload.slice() });
+      assert(entry.index === lastIndexOf(log) + 1, 'entries follow each other');
+      log.entries.push({ ...entry, payload: entry.payload.slice() });
     }
-    this.#log.hardState = hardState;
+    log.hardState = hardState;
   }
+}
+
+const lastIndexOf = ({ floor, entries }: MemoryLog): LogIndex =>
+  logIndex(floor.index + entries.length);
+
+function hasPoint(log: MemoryLog, { index, term: pointTerm }: LogFloor): boolean {
+  const held = index === log.floor.index ? log.floor : log.entries[index - log.floor.index - 1];
+  return held?.term === pointTerm;
 }
 
 export function runsOf(entries: readonly LogEntry[]): readonly TermRun[] {

@@ -1,7 +1,7 @@
 // Small logs on a disk in memory, and what to expect of them.
 import { expect } from 'vitest';
-import { logIndex } from '../../src/lib/ids.ts';
 import type { LogStore } from '../../src/node/ports.ts';
+import type { Configuration, LogFloor } from '../../src/raft/index.ts';
 import { DamagedLogError } from '../../src/storage/errors.ts';
 import { openWal, type WalOptions } from '../../src/storage/wal/open-wal.ts';
 import type { WriteAheadLog } from '../../src/storage/wal/write-ahead-log.ts';
@@ -35,9 +35,18 @@ const text = (entries: LogModel['entries']): readonly string[] =>
     [index, term, kind, Buffer.from(payload).toString('hex')].join(' '),
   );
 
+const plainConfiguration = ({ index, payload }: Configuration): string =>
+  `${index} ${Buffer.from(payload).toString('hex')}`;
+const plainFloor = ({ index, term, configuration }: LogFloor): string =>
+  `${index} ${term} ${plainConfiguration(configuration)}`;
+
 /** The store holds exactly what the model says, in its image and on disk. */
 export async function expectLog(store: LogStore, model: LogModel): Promise<void> {
   expect(store.image.hardState).toEqual(model.hardState);
+  expect(plainFloor(store.image.floor)).toEqual(plainFloor(model.floor));
+  expect(store.image.configurations.map(plainConfiguration)).toEqual(
+    model.configurations.map(plainConfiguration),
+  );
   await expectEntries(store, model);
   expect(store.image.lastIndex).toBe(model.lastIndex);
   expect(store.image.runs).toEqual(runsOf(model.entries));
@@ -45,8 +54,8 @@ export async function expectLog(store: LogStore, model: LogModel): Promise<void>
 
 /** Every entry reads as the model says. */
 export async function expectEntries(store: LogStore, model: LogModel): Promise<void> {
-  if (model.lastIndex === 0) return;
-  const found = await store.read(logIndex(1), logIndex(model.lastIndex), Number.MAX_SAFE_INTEGER);
+  if (model.entries.length === 0) return;
+  const found = await store.read(model.firstIndex, model.lastIndex, Number.MAX_SAFE_INTEGER);
   expect(text([...found])).toEqual(text(model.entries));
 }
 
