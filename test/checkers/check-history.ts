@@ -38,6 +38,9 @@ function checkFinals(
   });
 }
 
+const by = (checker: string, violations: readonly Violation[]): readonly Violation[] =>
+  violations.map((violation) => ({ ...violation, checker }));
+
 export function checkHistory(history: History): Verdict {
   const { order: witnessed, violations } = collectOrder(history.watches, history.order);
   const order = fillHoles(witnessed, history);
@@ -46,14 +49,17 @@ export function checkHistory(history: History): Verdict {
   return {
     witnessed: witnessed.size,
     violations: [
-      ...violations,
-      ...history.watches.flatMap((watch) => checkWatch(watch, order, finalRevision)),
-      ...checkWrites(history.writes, order),
-      ...checkFinals(history, order),
-      ...checkReads(history, order),
-      ...checkAnswers(history, order),
-      ...checkLeases(history, order),
-      ...search.violations,
+      ...by('witnesses', violations),
+      ...by(
+        'watches',
+        history.watches.flatMap((watch) => checkWatch(watch, order, finalRevision)),
+      ),
+      ...by('writes', checkWrites(history.writes, order)),
+      ...by('finals', checkFinals(history, order)),
+      ...by('reads', checkReads(history, order)),
+      ...by('answers', checkAnswers(history, order)),
+      ...by('leases', checkLeases(history, order)),
+      ...by('search', search.violations),
     ],
     undecided: search.undecided,
   };

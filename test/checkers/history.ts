@@ -25,7 +25,8 @@ export interface WriteRecord {
   readonly answers?: readonly string[];
 }
 
-/** The value of an instance is the mark of its registration and its lifecycle; undefined while it is not registered. */
+/** The value of an instance is the mark of its registration, its lifecycle, and ` maintenance` where it is on; undefined while
+ * it is not registered. */
 export type WriteEffect =
   | {
       readonly kind: 'put';
@@ -36,7 +37,8 @@ export type WriteEffect =
     }
   /** `existed`: of the answer. */
   | { readonly kind: 'remove'; readonly existed: boolean | undefined }
-  | { readonly kind: 'lifecycle'; readonly lifecycle: string };
+  | { readonly kind: 'lifecycle'; readonly lifecycle: string }
+  | { readonly kind: 'maintenance'; readonly on: boolean };
 
 export interface ChangeRecord {
   readonly kind: 'put' | 'remove';
@@ -65,6 +67,8 @@ export interface WatchMessageRecord {
 /** Everything one reader was told, over all its streams, in order: each stream resumed with the token of the message before. */
 export interface WatchRecord {
   readonly watcher: string;
+  /** It asked for this service alone; undefined: for everything. */
+  readonly service?: string | undefined;
   readonly messages: readonly WatchMessageRecord[];
 }
 
@@ -91,7 +95,7 @@ export interface ReadRecord {
   readonly instanceId?: string;
   /** instance id -> content. */
   readonly instances: ReadonlyMap<string, string>;
-  /** instance id -> value, as WriteEffect makes them: mark and lifecycle with a blank between. */
+  /** instance id -> value, as WriteEffect makes them, with blanks between. */
   readonly values: ReadonlyMap<string, string>;
 }
 
@@ -140,4 +144,6 @@ export interface History {
 export interface Violation {
   readonly guarantee: string;
   readonly evidence: string;
+  /** Which checker of a whole history found it; absent where something was asserted while it ran. */
+  readonly checker?: string;
 }

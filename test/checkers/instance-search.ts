@@ -39,6 +39,7 @@ interface Open {
 const MAX_CONFIGURATIONS = 20_000;
 /** Places of operations open at one time, answered and not. */
 const MAX_OPEN = 30;
+const MAINTENANCE = ' maintenance';
 const ABSENT: State = { value: undefined, mayExpire: false };
 
 export interface SearchVerdict {
@@ -206,20 +207,31 @@ class Frontier {
   }
 }
 
+const maintenanceOf = (value: string | undefined): string =>
+  value?.endsWith(MAINTENANCE) === true ? MAINTENANCE : '';
+
 function afterWrite(
   state: State,
   { effect, answered }: Extract<Step, { readonly kind: 'write' }>,
 ): State | undefined {
   const exists = state.value !== undefined;
   switch (effect.kind) {
-    case 'put':
-      return { value: `${effect.mark} ${effect.lifecycle}`, mayExpire: effect.mayExpire };
+    case 'put': {
+      // Maintenance is the operator's: it stays when the instance registers again.
+      const value = `${effect.mark} ${effect.lifecycle}${maintenanceOf(state.value)}`;
+      return { value, mayExpire: effect.mayExpire };
+    }
     case 'remove':
       return effect.existed === undefined || effect.existed === exists ? ABSENT : undefined;
     case 'lifecycle': {
       if (state.value === undefined) return answered ? undefined : state;
       const [mark = ''] = state.value.split(' ');
-      return { ...state, value: `${mark} ${effect.lifecycle}` };
+      return { ...state, value: `${mark} ${effect.lifecycle}${maintenanceOf(state.value)}` };
+    }
+    case 'maintenance': {
+      if (state.value === undefined) return answered ? undefined : state;
+      const [mark = '', lifecycle = ''] = state.value.split(' ');
+      return { ...state, value: `${mark} ${lifecycle}${effect.on ? MAINTENANCE : ''}` };
     }
   }
 }

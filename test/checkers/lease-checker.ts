@@ -86,9 +86,10 @@ function checkEarly(
   const { ttlMs, fromMs, endMs } = registration;
   const leaseMs = ttlMs * (1 - 2 * clockDrift) - 1;
   const signs = beats
-    .filter(({ outcome, sentAtMs, endedAtMs }) => {
-      // Sent and answered within the life of this registration: it cannot have been for another.
-      return outcome === 'acknowledged' && sentAtMs >= fromMs && endedAtMs <= endMs;
+    .filter(({ outcome, generation, sentAtMs, endedAtMs }) => {
+      if (outcome !== 'acknowledged' || sentAtMs < fromMs || sentAtMs > endMs) return false;
+      // It named this registration, or was sent and answered within its life: it cannot have been for another.
+      return generation === registration.generation || endedAtMs <= endMs;
     })
     .map(({ sentAtMs }) => sentAtMs);
   const lastMs = Math.max(fromMs, ...signs);
@@ -97,13 +98,14 @@ function checkEarly(
   return [{ guarantee: 'G7', evidence }];
 }
 
-/** Registered while somebody was already sending for it, and expired before that one could have been missed. */
+/** Somebody was sending for it, at the latest when half of the first lease was over, and it was expired before that one could
+ * have been missed. */
 function checkKept(registration: Registration, { keeps }: LeaseHistory): readonly Violation[] {
   const { instanceId, ttlMs, fromMs, endMs } = registration;
   const kept = keeps.find(
     (keep) =>
       keep.instanceId === instanceId &&
-      keep.fromMs <= fromMs &&
+      keep.fromMs <= fromMs + ttlMs / 2 - KEEP_SLACK_MS &&
       endMs < keep.toMs + ttlMs - KEEP_SLACK_MS,
   );
   if (kept === undefined) return [];

@@ -1,10 +1,12 @@
-// G5: every stream is the revision order: no gap, no repeat, no split revision, resets and progress marks true.
+// G5: every stream is the revision order, as far as it asked for it: no gap, no repeat, no split revision, resets and progress marks true.
 // G6: after the faults every stream reached the end.
 import type { Violation, WatchMessageRecord, WatchRecord } from './history.ts';
 import { applyGroup, type RevisionOrder } from './revision-order.ts';
 
 interface Reader {
   readonly watcher: string;
+  /** Contents that it asked for begin with this. */
+  readonly selects: string;
   readonly order: RevisionOrder;
   /** What the reader holds after its messages. */
   readonly held: Map<string, string>;
@@ -55,7 +57,8 @@ function takeReset(reader: Reader, message: WatchMessageRecord): void {
 function compare(reader: Reader, ids: ReadonlySet<string>, revision: number): void {
   for (const id of ids) {
     const held = reader.held.get(id);
-    const truth = reader.truth.get(id);
+    const is = reader.truth.get(id);
+    const truth = is?.startsWith(reader.selects) === true ? is : undefined;
     if (held !== truth) {
       blame(
         reader,
@@ -93,6 +96,7 @@ export function checkWatch(
 ): readonly Violation[] {
   const reader: Reader = {
     watcher: watch.watcher,
+    selects: watch.service === undefined ? '' : `${watch.service} `,
     order,
     held: new Map(),
     truth: new Map(),

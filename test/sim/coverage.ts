@@ -13,6 +13,8 @@ const counters = [
   'diskStalls',
   'diskErrors',
   'fatals',
+  'healthyTimes',
+  'probes',
   'tornWrites',
   'tornTailsCut',
   'statesDiscarded',

@@ -5,10 +5,10 @@ import type { Random } from '../../src/lib/random.ts';
 import type { BeatRecord } from '../checkers/history.ts';
 import { isCertain } from './door.ts';
 import type { Machine } from './machine.ts';
-import type { NamedGeneration } from './plan.ts';
+import type { KeepTarget, NamedGeneration } from './plan.ts';
 import { markOfBody } from './record-text.ts';
 import { anyMachine, type ClientWorld, type Session } from './session.ts';
-import { lastBody, mayExpire } from './writer.ts';
+import { lastBody, mayExpire, write } from './writer.ts';
 
 const BEAT_TIMEOUT_MS = 2500;
 /** More than three in the shortest TTL of a plan. */
@@ -46,27 +46,56 @@ export async function beatOnce(
 interface Keeping {
   readonly instanceId: string;
   readonly forMs: number;
-  /** On every node, so that whichever leads hears it; else each beat on any one. */
-  readonly everywhere: boolean;
+  readonly to: KeepTarget;
 }
 
 export async function keep(
   world: ClientWorld,
   random: Random,
-  { instanceId, forMs, everywhere }: Keeping,
+  { instanceId, forMs, to }: Keeping,
 ): Promise<void> {
   const { timeline, records, machines } = world;
   const fromMs = timeline.nowMs;
   const beats: Promise<void>[] = [];
+  const leader = world.leader();
+  // One that names its registration can tell an answer that is not for it.
+  const names = random.next() < 0.6;
   while (timeline.nowMs < fromMs + forMs && !world.resting()) {
-    for (const machine of everywhere ? machines() : [anyMachine(world, random)]) {
-      beats.push(beat(world, machine, instanceId, revision(0)));
-    }
+    const targets =
+      to === 'all' ? machines() : [to === 'leader' ? leader : anyMachine(world, random)];
+    const generation = names ? world.generations.of(instanceId, 'current') : revision(0);
+    for (const machine of targets) beats.push(beat(world, machine, instanceId, generation));
     await timeline.sleep(KEEP_EVERY_MS, undefined, 'keeper');
   }
-  // Only who reaches every node can demand never to be missed (G9).
-  if (everywhere) records.keeps.push({ instanceId, fromMs, toMs: timeline.nowMs });
+  // Only who reaches every node, whatever is registered, can demand never to be missed (G9).
+  if (to === 'all' && !names) records.keeps.push({ instanceId, fromMs, toMs: timeline.nowMs });
   await Promise.all(beats);
+}
+
+interface Serving extends Keeping {
+  readonly service: string;
+  readonly ttlMs: number;
+  readonly mark: string;
+}
+
+/** Registers and keeps itself registered, as the services of a user do. */
+export async function serve(
+  world: ClientWorld,
+  session: Session,
+  random: Random,
+  { instanceId, service, ttlMs, mark, ...keeping }: Serving,
+): Promise<void> {
+  const kept = keep(world, random, { instanceId, ...keeping });
+  const job = { session, random, mark };
+  await write(world, job, {
+    kind: 'register',
+    ids: [instanceId],
+    service,
+    ttlMs,
+    generation: 'any',
+    retries: true,
+  });
+  await kept;
 }
 
 /** An unchanged registration is a sign of life, and changes nothing else. */

@@ -20,6 +20,8 @@ export class RaftLedger {
   readonly #blame: (violation: Violation) => void;
   readonly #logs = new Map<string, NodeLog>();
   readonly #leaders = new Map<number, string>();
+  /** What each leader knew to be committed when its term began. */
+  readonly #committedBefore = new Map<number, number>();
   /** Every entry that was ever written, with what is in front of it, by index and term. */
   readonly #entries = new Map<number, { readonly what: string; readonly entry: LogEntry }>();
   readonly #committed: number[] = [];
@@ -166,8 +168,8 @@ export class RaftLedger {
     log.votedFor = hardState.votedFor;
   }
 
-  /** A node begins to lead. */
-  leads(node: string, term: number): void {
+  /** A node begins to lead; `commitIndex` as it is then, undefined where that cannot be told. */
+  leads(node: string, term: number, commitIndex: number | undefined): void {
     const known = this.#leaders.get(term);
     if (known === node) return;
     if (known !== undefined) {
@@ -175,6 +177,7 @@ export class RaftLedger {
       return;
     }
     this.#leaders.set(term, node);
+    if (commitIndex !== undefined) this.#committedBefore.set(term, commitIndex);
     const log = this.#logs.get(node);
     const missing = this.#committed.findIndex((of, at) => log?.written[at] !== of);
     if (missing >= 0) {
@@ -182,9 +185,20 @@ export class RaftLedger {
     }
   }
 
-  #commits(node: string, { commitIndex, term }: NodeStatus): void {
+  /** 5.4.2: a leader counts copies of its own term's entries alone, and what is before them comes with them. */
+  #countsOwnTerm(node: string, log: NodeLog, { commitIndex, term, role }: NodeStatus): void {
+    const before = this.#committedBefore.get(term);
+    if (role !== 'leader' || before === undefined || commitIndex <= before) return;
+    const of = log.written[commitIndex - 1];
+    if (of === undefined || of === term) return;
+    this.#say('raft', `${node} leads in term ${term} and committed ${commitIndex} of term ${of}`);
+  }
+
+  #commits(node: string, status: NodeStatus): void {
+    const { commitIndex, term } = status;
     const log = this.#logs.get(node);
     if (log === undefined) return;
+    this.#countsOwnTerm(node, log, status);
     for (let index = this.#committed.length + 1; index <= commitIndex; index++) {
       const of = log.written[index - 1];
       if (of === undefined) {

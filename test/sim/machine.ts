@@ -171,6 +171,12 @@ export class Machine {
     this.#failStateWrites = count;
   }
 
+  /** Something is under way that nobody can call healthy. */
+  get troubled(): boolean {
+    const { failWrites, failReads } = this.disk;
+    return this.lost || failWrites > 0 || failReads > 0 || this.#failStateWrites > 0;
+  }
+
   healDisk(): void {
     this.disk.stalledUntilMs = 0;
     this.disk.failWrites = 0;

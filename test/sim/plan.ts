@@ -31,26 +31,40 @@ export type WriteAction =
       readonly kind: 'setStatus';
       readonly id: string;
       readonly generation: NamedGeneration;
-      readonly lifecycle: Lifecycle;
+      /** One of the two is set. */
+      readonly lifecycle: Lifecycle | undefined;
+      readonly maintenance: boolean | undefined;
     } & WriteStyle);
+
+/** To whom a keeper sends: all nodes, any one each time, or only the one that led when it began. */
+export type KeepTarget = 'all' | 'any' | 'leader';
 
 type ClientAction =
   | WriteAction
   /** Registers once more what was acknowledged last. */
   | { readonly kind: 'registerAgain'; readonly id: string }
   | { readonly kind: 'beat'; readonly id: string; readonly generation: NamedGeneration }
-  /** Heartbeats to every node, or each to any one, until `forMs` have passed; then silence. */
+  /** Heartbeats until `forMs` have passed; then silence. */
   | {
       readonly kind: 'keep';
       readonly id: string;
-      readonly everywhere: boolean;
+      readonly to: KeepTarget;
+      readonly forMs: number;
+    }
+  /** A service as it should be: registers, keeps itself registered, and falls silent. */
+  | {
+      readonly kind: 'serve';
+      readonly id: string;
+      readonly service: string;
+      readonly ttlMs: number;
+      readonly to: KeepTarget;
       readonly forMs: number;
     }
   | { readonly kind: 'get'; readonly id: string; readonly consistency: Consistency }
   | { readonly kind: 'list'; readonly service: string; readonly consistency: Consistency }
   | { readonly kind: 'walk'; readonly pageSize: number }
-  /** A reader until the end; a slow one takes its messages with pauses of up to `slowMs`. */
-  | { readonly kind: 'watch'; readonly slowMs: number };
+  /** A reader until the end, of everything or of one service; a slow one takes its messages with pauses of up to `slowMs`. */
+  | { readonly kind: 'watch'; readonly slowMs: number; readonly service: string };
 
 export interface Planned {
   readonly atMs: number;
@@ -71,6 +85,8 @@ const CLIENTS = ['a', 'b', 'c', 'd', 'e'];
 /** Fought over, and never silent for long enough. */
 const CONTENDED = ['c1', 'c2', 'c3'];
 const LEASED = ['t1', 't2', 't3', 't4', 't5', 't6'];
+/** Left alone by the other writers, so that only silence ends them. */
+const SERVED = ['s1', 's2', 's3', 's4'];
 const BATCHED = ['b1', 'b2', 'b3', 'b4', 'b5', 'b6', 'b7', 'b8'];
 const SERVICES = ['orders', 'payments'];
 const LONG_TTL_MS = 3_600_000;
@@ -90,9 +106,10 @@ export function drawPlan(seed: number, chaosMs: number): Plan {
     actions.push({ atMs: Math.round(atMs), number: actions.length, client, action });
   };
   for (const [position] of parameters.nodes.entries()) {
-    add(0, `w${position}`, { kind: 'watch', slowMs: 0 });
+    add(0, `w${position}`, { kind: 'watch', slowMs: 0, service: '' });
   }
-  add(200, 'slow', { kind: 'watch', slowMs: 400 });
+  add(200, 'slow', { kind: 'watch', slowMs: 400, service: '' });
+  add(100, 'some', { kind: 'watch', slowMs: random.integer(0, 2) * 50, service: 'orders' });
   const betweenMs = 1000 / parameters.operationsPerSecond;
   for (let atMs = 100; atMs < chaosMs; atMs += betweenMs * 2 * random.next()) {
     add(atMs, pick(random, CLIENTS), drawOperation(random));
@@ -114,7 +131,8 @@ const weights: readonly (readonly [number, (random: Random) => ClientAction])[] 
   [2, drawStatus],
   [1, (random) => ({ kind: 'registerAgain', id: pick(random, [...CONTENDED, ...LEASED]) })],
   [2, (random) => ({ kind: 'beat', id: anyId(random), generation: drawGeneration(random) })],
-  [3, drawKeep],
+  [2, drawKeep],
+  [2, drawServe],
   [5, (random) => ({ kind: 'get', id: pick(random, CONTENDED), consistency: drawLevel(random) })],
   [3, (random) => ({ kind: 'list', service: drawService(random), consistency: drawLevel(random) })],
   [1, (random) => ({ kind: 'walk', pageSize: random.integer(1, 4) })],
@@ -155,9 +173,23 @@ function drawRegister(random: Random, ids: readonly string[], ttlMs: number): Cl
   return { kind: 'register', ids, service, ttlMs, generation, retries: drawRetries(random) };
 }
 
+const drawTarget = (random: Random): KeepTarget =>
+  pick(random, ['all', 'all', 'any', 'leader', 'leader']);
+
 function drawKeep(random: Random): ClientAction {
-  const everywhere = random.next() < 0.5;
-  return { kind: 'keep', id: pick(random, LEASED), everywhere, forMs: random.integer(500, 4000) };
+  const to = drawTarget(random);
+  return { kind: 'keep', id: pick(random, LEASED), to, forMs: random.integer(500, 4000) };
+}
+
+function drawServe(random: Random): ClientAction {
+  return {
+    kind: 'serve',
+    id: pick(random, SERVED),
+    service: pick(random, SERVICES),
+    ttlMs: pick(random, LEASES_MS),
+    to: drawTarget(random),
+    forMs: random.integer(500, 6000),
+  };
 }
 
 function drawDeregister(random: Random): ClientAction {
@@ -166,11 +198,14 @@ function drawDeregister(random: Random): ClientAction {
 }
 
 function drawStatus(random: Random): ClientAction {
+  const maintains = random.next() < 0.4;
+  const lifecycle = pick<Lifecycle>(random, ['serving', 'starting', 'draining']);
   return {
     kind: 'setStatus',
     id: anyId(random),
     generation: drawGeneration(random),
-    lifecycle: pick<Lifecycle>(random, ['serving', 'starting', 'draining']),
+    lifecycle: maintains ? undefined : lifecycle,
+    maintenance: maintains ? random.next() < 0.6 : undefined,
     retries: drawRetries(random),
   };
 }

@@ -19,7 +19,8 @@ export const markOfBody = (body: Uint8Array): string =>
   decodeInstance(body).metadata.get('mark') ?? '';
 
 /** What clients may change: the value that a search over one instance's history follows. */
-export const valueOf = (record: InstanceRecord): string => `${markOf(record)} ${record.lifecycle}`;
+export const valueOf = (record: InstanceRecord): string =>
+  `${markOf(record)} ${record.lifecycle}${record.maintenance ? ' maintenance' : ''}`;
 
 export function contentOf(record: InstanceRecord): string {
   const { serviceName, status, generation, revision } = record;

@@ -1,11 +1,12 @@
 // One run from beginning to end: chaos, healing, convergence, judgement.
-import { type Change, createRegistry, decodeCommand } from '../../src/registry/index.ts';
+import { checkAvailability, type Successes } from '../checkers/availability-checker.ts';
 import { checkHistory } from '../checkers/check-history.ts';
-import type { ChangeRecord, FinalList, History, Violation } from '../checkers/history.ts';
+import type { FinalList, History, Violation } from '../checkers/history.ts';
 import type { Coverage } from './coverage.ts';
 import type { Plan } from './plan.ts';
 import { everything } from './reader.ts';
-import { contentOf, putRecord, removeRecord } from './record-text.ts';
+import { contentOf } from './record-text.ts';
+import { replayOrder, type ReplayedOrder } from './replay-order.ts';
 import { World, type WorldOptions } from './world.ts';
 
 export interface RunReport {
@@ -37,13 +38,25 @@ export async function runPlan(plan: Plan, options: WorldOptions = {}): Promise<R
     world.heal();
     await converge(world, 'after the faults');
     await until(world, PATIENCE_MS, () => world.idle, 'every client has an outcome');
+    await world.proveAlive();
     const stableFromMs = Math.max(timeline.nowMs, world.leaderSinceMs);
+    const { highestTerm } = world;
     await timeline.run(timeline.nowMs + SILENCE_MS);
     await converge(world, 'at the end');
     const toMs = timeline.nowMs;
+    if (world.highestTerm !== highestTerm) {
+      const evidence = `the term rose from ${highestTerm} to ${world.highestTerm} while nothing was wrong`;
+      world.violations.push({ guarantee: 'G16', evidence });
+    }
     const stable = world.leaderSinceMs > stableFromMs ? undefined : { fromMs: stableFromMs, toMs };
-    const verdict = checkHistory(historyOf(world, stable));
-    world.violations.push(...verdict.violations);
+    const replayed = replayOrder(world.ledger.committed, plan.parameters.limits);
+    const verdict = checkHistory(historyOf(world, replayed, stable));
+    world.violations.push(
+      ...replayed.violations,
+      ...verdict.violations,
+      ...checkAvailability(world.wellness.healthyTimes(), successesOf(world)),
+      ...world.wellness.violations,
+    );
     undecided = verdict.undecided.length;
   }
   collectCounts(world);
@@ -84,13 +97,14 @@ async function until(
 
 function historyOf(
   world: World,
+  { order }: ReplayedOrder,
   stable: { readonly fromMs: number; readonly toMs: number } | undefined,
 ): History {
   const { records, watchers, members, appliedAtMs, plan } = world;
   return {
     writes: records.writes,
     reads: records.reads,
-    watches: watchers.map(({ name, messages }) => ({ watcher: name, messages })),
+    watches: watchers.map(({ name, service, messages }) => ({ watcher: name, service, messages })),
     finals: members.flatMap(({ id, node }): readonly FinalList[] => {
       if (node === undefined) return [];
       const found = node.registry.list(everything, undefined, { count: 1000, bytes: 1 << 24 });
@@ -104,34 +118,26 @@ function historyOf(
       stable,
       clockDrift: plan.parameters.maxDrift,
     },
-    order: orderOf(world),
+    order,
   };
 }
 
-/** What each revision changed, by replaying what was committed: independent of what any reader was told. */
-function orderOf(world: World): readonly (readonly ChangeRecord[])[] {
-  const registry = createRegistry(world.plan.parameters.limits);
-  const order: (readonly ChangeRecord[])[] = [];
-  for (const entry of world.ledger.committed) {
-    if (entry.kind !== 'command') continue;
-    const { group } = registry.apply(decodeCommand(entry.payload));
-    if (group === undefined) continue;
-    order.push(group.changes.flatMap(changesOf));
-  }
-  return order;
+const ascending = (a: number, b: number): number => a - b;
+
+function successesOf({ records }: World): Successes {
+  const writes = records.writes
+    .filter(({ outcome }) => outcome === 'acknowledged')
+    .map(({ returnedAtMs }) => returnedAtMs);
+  const reads = records.reads
+    .filter(({ consistency }) => consistency === 'linearizable')
+    .map(({ returnedAtMs }) => returnedAtMs);
+  return { writes: writes.toSorted(ascending), reads: reads.toSorted(ascending) };
 }
 
-/** As a reader of everything is told it: a move to another service is a removal there and a put here. */
-function changesOf({ before, after, reason }: Change): readonly ChangeRecord[] {
-  const instanceId = after?.instanceId ?? before?.instanceId ?? '';
-  if (after === undefined) return [removeRecord(instanceId, reason)];
-  const put = putRecord(after, reason);
-  const moved = before !== undefined && before.serviceName !== after.serviceName;
-  return moved ? [removeRecord(instanceId, 'moved'), put] : [put];
-}
-
-function collectCounts({ coverage, network, ledger, machines, watchers, timeline }: World): void {
+function collectCounts(world: World): void {
+  const { coverage, network, ledger, machines, watchers, timeline, wellness } = world;
   const { counts } = network;
+  coverage.count('healthyTimes', wellness.healthyTimes().length);
   coverage.count('elections', ledger.elections);
   coverage.count('lostMessages', counts.lost);
   coverage.count('repeatedMessages', counts.duplicated);

@@ -56,6 +56,8 @@ export interface ClientWorld {
   readonly door: Door;
   readonly coverage: Coverage;
   readonly machines: () => readonly Machine[];
+  /** Who leads, or did last. */
+  readonly leader: () => Machine;
   readonly generations: Generations;
   readonly records: Records;
   /** For readable traces. */

@@ -1,4 +1,4 @@
-// A reader of everything: begins on one node, goes on at the next with its token when its stream ends, and may be slow: then
+// A reader of everything, or of one service: begins on one node, goes on at the next with its token when its stream ends, and may be slow: then
 // its sink takes one message at a time.
 import type { Random } from '../../src/lib/random.ts';
 import { revision } from '../../src/lib/ids.ts';
@@ -14,6 +14,11 @@ const REOPEN_MS = 30;
 const OPEN_TIMEOUT_MS = 3000;
 const LOOK_MS = 100;
 
+interface Watching {
+  readonly slowMs: number;
+  readonly service: string;
+}
+
 export class Watcher {
   readonly name: string;
   readonly messages: WatchMessageRecord[] = [];
@@ -24,10 +29,13 @@ export class Watcher {
   #token = '';
   #stream = 0;
   #slow: boolean;
+  /** undefined: everything. */
+  readonly service: string | undefined;
 
-  constructor(world: ClientWorld, name: string, random: Random, slowMs: number) {
+  constructor(world: ClientWorld, name: string, random: Random, { slowMs, service }: Watching) {
     this.#world = world;
     this.name = name;
+    this.service = service === '' ? undefined : service;
     this.#random = random;
     this.#slowMs = slowMs;
     this.#slow = slowMs > 0;
@@ -70,7 +78,7 @@ export class Watcher {
         ended: () => this.#again(stream),
       });
       sink.cursor = node.watches.open({
-        selector: everything,
+        selector: { ...everything, services: this.service === undefined ? [] : [this.service] },
         resumeToken,
         format: simWatchFormat,
         sink,
@@ -104,7 +112,9 @@ export class Watcher {
     coverage.count('watchMessages');
     if (reset && this.messages.length > 0) coverage.count('watchResets');
     const last = this.revision;
-    if (!reset && changes.length > 0 && at > last + 1) coverage.count('watchMerges');
+    if (this.service === undefined && !reset && changes.length > 0 && at > last + 1) {
+      coverage.count('watchMerges');
+    }
     this.#token = resumeToken;
     this.messages.push({ atMs: timeline.nowMs, revision: at, reset, more, changes });
   }

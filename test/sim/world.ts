@@ -5,14 +5,16 @@ import type { Violation } from '../checkers/history.ts';
 import { Coverage } from './coverage.ts';
 import { Door } from './door.ts';
 import { Faults } from './faults.ts';
-import { beatOnce, keep, registerAgain } from './keeper.ts';
+import { beatOnce, keep, registerAgain, serve } from './keeper.ts';
 import { RaftLedger } from './ledger.ts';
 import { Machine } from './machine.ts';
 import { SimNetwork } from './network.ts';
 import { createNodeLog } from './node-log.ts';
 import type { Plan, Planned } from './plan.ts';
+import { probe } from './probe.ts';
 import { read, walk } from './reader.ts';
 import { type ClientWorld, Generations, type Records, Session } from './session.ts';
+import { Wellness } from './wellness.ts';
 import { type Process, Timeline } from './timeline.ts';
 import { Watcher } from './watcher.ts';
 import { write } from './writer.ts';
@@ -23,6 +25,7 @@ export interface WorldOptions {
 }
 
 const TURNS_UNSEEN = 3;
+const PROBE_MS = 3000;
 
 export class World {
   readonly plan: Plan;
@@ -34,6 +37,7 @@ export class World {
   readonly ledger: RaftLedger;
   readonly network: SimNetwork;
   readonly machines: readonly Machine[];
+  readonly wellness: Wellness;
   /** When the first node had each revision: position r - 1 for revision r. */
   readonly appliedAtMs: number[] = [];
   healed = false;
@@ -71,6 +75,12 @@ export class World {
     this.machines = parameters.nodes.map(
       (name) => new Machine(machineWorld, name, this.#random(name)),
     );
+    this.wellness = new Wellness({
+      timeline,
+      network,
+      voters: () => this.members,
+      highestTerm: () => this.highestTerm,
+    });
     const door = new Door({ timeline, random: this.#random('door'), blame });
     this.#clients = {
       timeline,
@@ -78,6 +88,7 @@ export class World {
       coverage,
       // Nobody talks to a stranger.
       machines: () => this.members,
+      leader: () => present(this.#named('leader'), 'a world has machines'),
       generations: new Generations(),
       records: this.records,
       tell: (who, what) => this.#tell(who, what),
@@ -101,6 +112,7 @@ export class World {
   /** Runs the plan's actions to their end. */
   async runChaos(): Promise<void> {
     for (const machine of this.machines) machine.start();
+    this.wellness.begin();
     for (const planned of this.plan.actions) {
       this.timeline.at(planned.atMs, undefined, 'action', () => this.#perform(planned));
     }
@@ -110,6 +122,7 @@ export class World {
   /** From here on nothing fails, everything runs, and nobody begins anything new. */
   heal(): void {
     this.healed = true;
+    this.wellness.end();
     this.#tell('fault', 'everything is healed');
     this.network.healAll();
     for (const machine of this.machines) {
@@ -127,6 +140,29 @@ export class World {
   /** All but those that lost what they held. */
   get members(): readonly Machine[] {
     return this.machines.filter(({ lost }) => !lost);
+  }
+
+  /** Of any node that runs. */
+  get highestTerm(): number {
+    return Math.max(0, ...this.machines.map(({ node }) => node?.status().term ?? 0));
+  }
+
+  /** G15 where nothing is wrong: every node serves a write and a linearizable read. */
+  async proveAlive(): Promise<void> {
+    const failures: string[] = [];
+    let open = 0;
+    for (const machine of this.members) {
+      open++;
+      const done = probe(this.#clients, machine).then((failed) => {
+        open--;
+        if (failed !== undefined) failures.push(failed);
+      });
+      this.#await(done);
+    }
+    const untilMs = this.timeline.nowMs + PROBE_MS;
+    await this.timeline.run(untilMs, () => open === 0);
+    for (const evidence of failures) this.#blame('G15', evidence);
+    if (open > 0) this.#blame('G15', `${open} calls had no answer for ${PROBE_MS} ms at the end`);
   }
 
   get idle(): boolean {
@@ -186,6 +222,11 @@ export class World {
         return this.#await(beatOnce(world, random, action.id, action.generation));
       case 'keep':
         return this.#await(keep(world, random, { instanceId: action.id, ...action }));
+      case 'serve': {
+        const { id: instanceId, service, ttlMs, to, forMs } = action;
+        const serving = { instanceId, service, ttlMs, to, forMs, mark: `m${number}` };
+        return this.#await(serve(world, session, random, serving));
+      }
       case 'get': {
         const { id: instanceId, consistency } = action;
         return this.#await(read(world, session, random, { instanceId, consistency }));
@@ -198,7 +239,7 @@ export class World {
       case 'walk':
         return this.#await(walk(world, session, random, action.pageSize));
       case 'watch':
-        this.watchers.push(new Watcher(world, client, random, action.slowMs));
+        this.watchers.push(new Watcher(world, client, random, action));
         return;
       case 'fault':
         this.#faults.perform(action.fault);
@@ -230,7 +271,8 @@ export class World {
   }
 
   #leads(node: string, term: number): void {
-    this.ledger.leads(node, term);
+    const machine = this.machines.find(({ id }) => id === node);
+    this.ledger.leads(node, term, machine?.node?.status().commitIndex);
     this.#leader = node;
     this.leaderSinceMs = this.timeline.nowMs;
   }

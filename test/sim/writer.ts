@@ -132,7 +132,9 @@ function effectOf(action: WriteAction, mark: string, result: ApplyResult | undef
         existed: result?.kind === 'deregistered' ? result.existed : undefined,
       };
     case 'setStatus':
-      return { kind: 'lifecycle', lifecycle: action.lifecycle };
+      return action.lifecycle === undefined
+        ? { kind: 'maintenance', on: action.maintenance === true }
+        : { kind: 'lifecycle', lifecycle: action.lifecycle };
   }
 }
 
@@ -159,8 +161,7 @@ function bodyOf(action: WriteAction, mark: string, generation: Revision): Comman
     case 'deregister':
       return { kind: 'deregister', namespace, instanceId: action.id, generation, reason: mark };
     case 'setStatus': {
-      const { lifecycle, id: instanceId } = action;
-      const maintenance = undefined;
+      const { lifecycle, maintenance, id: instanceId } = action;
       return {
         kind: 'setStatus',
         namespace,
@@ -177,7 +178,7 @@ function bodyOf(action: WriteAction, mark: string, generation: Revision): Comman
 /** Bodies of very different sizes: some entries are one sector of the log, some are several. */
 function padding(mark: string): string {
   const number = Number(mark.slice(1));
-  return '.'.repeat(number % 3 === 0 ? (number * 197) % 1200 : 0);
+  return '.'.repeat(number % 2 === 0 ? (number * 197) % 1200 : 0);
 }
 
 function item(instanceId: string, serviceName: string, ttlMs: number, mark: string) {

@@ -1,0 +1,33 @@
+// A write and a linearizable read through one node, in calm weather: both must succeed (G15).
+import { revision } from '../../src/lib/ids.ts';
+import type { Machine } from './machine.ts';
+import type { ClientWorld } from './session.ts';
+
+const TIMEOUT_MS = 2000;
+
+/** What failed, in words; undefined: nothing. */
+export async function probe(world: ClientWorld, machine: Machine): Promise<string | undefined> {
+  const { door, coverage } = world;
+  const wrote = await door.call(machine, TIMEOUT_MS, (node) =>
+    node.write(
+      {
+        kind: 'deregister',
+        namespace: 'default',
+        instanceId: 'nobody',
+        generation: revision(0),
+        reason: '',
+      },
+      { requestId: '', actor: 'probe' },
+    ),
+  );
+  if (wrote.kind !== 'value') return `${machine.id} did not serve a write: ${wordsOf(wrote)}`;
+  const read = await door.call(machine, TIMEOUT_MS, (node) =>
+    node.read({ consistency: 'linearizable', minRevision: revision(0), maxStalenessMs: 0 }),
+  );
+  if (read.kind !== 'value') return `${machine.id} did not serve a read: ${wordsOf(read)}`;
+  coverage.count('probes');
+  return undefined;
+}
+
+const wordsOf = (reply: { readonly kind: string; readonly error?: Error }): string =>
+  reply.error === undefined ? reply.kind : reply.error.message;
