@@ -60,17 +60,24 @@ export function createLeases(host: LeaseHost): Leases {
   return new LeaseTable(host);
 }
 
+/** Longer than this between two ticks is a pause that is about to be noticed. */
+const UNNOTICED_MS = 200;
+
 class LeaseTable implements Leases {
   readonly #host: LeaseHost;
   #pausedMs = 0;
+  /** The last moment at which it was known how long this node had been away. */
+  #seenMs: number;
   #current: Leadership | undefined;
 
   constructor(host: LeaseHost) {
     this.#host = host;
+    this.#seenMs = host.clock.now();
   }
 
   lead(nowMs: number): void {
     this.stepDown();
+    this.#seenMs = nowMs;
     const leadership = this.#assume(nowMs - this.#pausedMs);
     for (const record of this.#host.registry.records()) {
       grant(leadership, record, nowMs - this.#pausedMs);
@@ -129,6 +136,7 @@ class LeaseTable implements Leases {
   }
 
   tick(nowMs: number): void {
+    this.#seenMs = nowMs;
     if (this.#current === undefined) return;
     const { slots, wheel, rounds, expirer } = this.#current;
     const nowLeaseMs = nowMs - this.#pausedMs;
@@ -143,10 +151,13 @@ class LeaseTable implements Leases {
 
   pause(lengthMs: number): void {
     this.#pausedMs += lengthMs;
+    this.#seenMs += lengthMs;
   }
 
+  /** What arrives when a stopped process goes on is handled before the pause is noticed. That pause is no lease time either:
+   * with it, deadlines would lie as far in the future as the pause was long (G8). */
   #leaseNow(): number {
-    return this.#host.clock.now() - this.#pausedMs;
+    return Math.min(this.#host.clock.now(), this.#seenMs + UNNOTICED_MS) - this.#pausedMs;
   }
 
   #assume(startMs: number): Leadership {

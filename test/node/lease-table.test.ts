@@ -296,6 +296,22 @@ describe('rule 5: a pause of the node shifts every deadline (G9)', () => {
     expect(world.has('a')).toBe(false);
   });
 
+  test('a heartbeat handled before the pause is noticed renews for one TTL, not for the pause as well (G8)', () => {
+    const world = worldWith('a');
+    world.pass(100, true);
+    world.clock.pass(60_000);
+    const answers = world.beat('a');
+    world.leases.pause(60_000);
+    world.leases.tick(world.clock.now());
+    world.clock.rest();
+    world.decideRounds();
+    expect(answers).toEqual([acknowledged]);
+    world.pass(2900, true);
+    expect(world.has('a')).toBe(true);
+    world.pass(500, true);
+    expect(world.has('a')).toBe(false);
+  });
+
   test('input that waited is read before an overdue lease is condemned', () => {
     const world = worldWith('a');
     world.clock.pass(3050);
