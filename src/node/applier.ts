@@ -49,6 +49,7 @@ export class Applier {
   #index = nothingApplied.index;
   #term = nothingApplied.term;
   #configuration = nothingApplied.configuration;
+  #held = false;
 
   constructor(host: ApplierHost) {
     this.#host = host;
@@ -62,14 +63,21 @@ export class Applier {
     return { index: this.#index, term: this.#term, configuration: this.#configuration };
   }
 
-  /** The registry holds the content as of this point: from the state store, or from a snapshot that took its place. What was
-   * waiting to be applied is of the past. */
+  /** Applies nothing until `moveTo`: a snapshot is about to take the place of the registry's content. */
+  hold(): void {
+    this.#held = true;
+  }
+
+  /** The registry holds the content as of this point: from the state store, or from a snapshot that took its place. Of what
+   * waits to be applied, the entries behind it remain. */
   moveTo(point: AppliedPoint): void {
+    assert(point.index >= this.#index, 'the state machine never goes back');
     this.#index = point.index;
     this.#term = point.term;
     this.#configuration = point.configuration;
-    this.#queue = [];
+    this.#queue = this.#queue.slice(this.#next).filter(({ index }) => index > point.index);
     this.#next = 0;
+    this.#held = false;
   }
 
   /** Committed entries, in order and without gaps. */
@@ -77,8 +85,9 @@ export class Applier {
     for (const entry of entries) this.#queue.push(entry);
   }
 
-  /** Applies at most `count` of them. True: more are waiting. */
+  /** Applies at most `count` of them. True: more are waiting, and may be applied. */
   run(count: number): boolean {
+    if (this.#held) return false;
     const end = Math.min(this.#queue.length, this.#next + count);
     while (this.#next < end) {
       const entry = this.#queue[this.#next++];

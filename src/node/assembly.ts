@@ -1,6 +1,6 @@
 // Puts the parts of a node together. What is wired here is who may call whom; what they do is in their own files.
 import type { LogIndex, NodeId } from '../lib/ids.ts';
-import { seededRandom } from '../lib/random.ts';
+import { firstId } from './first-id.ts';
 import { createRegistry, type Registry } from '../registry/index.ts';
 import type { AppliedPoint } from './applier.ts';
 import type { Engine } from './engine.ts';
@@ -15,6 +15,7 @@ import { Reads } from './reads.ts';
 import type { NodeOptions } from './registry-node.ts';
 import { createRegistryTime } from './registry-time.ts';
 import { Rounds } from './rounds.ts';
+import { assembleSnapshots } from './snapshot-parts.ts';
 import { StateFlusher } from './state-flusher.ts';
 import { createWatchHub } from './watch-publisher.ts';
 import { Writes } from './writes.ts';
@@ -36,11 +37,6 @@ export interface AssemblyHost {
 
 /** No response exceeds 3 MiB (registry.proto). */
 const WATCH_MESSAGE_BYTES = 3 << 20;
-
-/** The first of the ids that a process draws: two lives of a node do not meet in them. Safe up to 2^32 ids a life. */
-export function firstId(seed: number): number {
-  return seededRandom(seed).integer(1, 1 << 20) * 2 ** 32;
-}
 
 export function assembleParts(host: AssemblyHost): NodeParts {
   const { options, engine } = host;
@@ -74,7 +70,8 @@ export function assembleParts(host: AssemblyHost): NodeParts {
   const reads = new Reads({
     clock,
     registry,
-    running: () => engine() !== undefined,
+    // What lost its state has nothing to show, not even something stale.
+    running: () => engine()?.view.awaitsSnapshot === false,
     joinRound,
     freshMs: () => rounds.freshMs,
     noQuorumReason: host.noQuorumReason,
@@ -104,6 +101,7 @@ export function assembleParts(host: AssemblyHost): NodeParts {
       persistedIndex: host.persistedIndex,
       failed: (error) => host.fatal(10, 'the state store could not be written', error),
     }),
+    ...assembleSnapshots(host, (to, frame) => outbox.add(to, frame)),
     registryTime: createRegistryTime(clock),
     fatal: host.fatal,
     changed: host.changed,

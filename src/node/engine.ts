@@ -1,24 +1,28 @@
 // The running node: the loop around the core, and what each part of a Ready sets off. Begins once the log has been
 // replayed; everything it decides, it decides inside one turn.
-import { InvariantError } from '../lib/assert.ts';
+import { assert, InvariantError } from '../lib/assert.ts';
 import type { NodeId, Term } from '../lib/ids.ts';
 import {
+  type Configuration,
   createRaft,
   type Input,
   type LogEntry,
+  type PeerView,
   type Raft,
   type RaftEvent,
   type RaftStart,
   type RaftView,
   type Rejected,
+  type SnapshotInstall,
 } from '../raft/index.ts';
 import { type ApplyResult, type CommandBody, encodeCommand } from '../registry/index.ts';
-import { type Applier, SLICE } from './applier.ts';
+import { type AppliedPoint, type Applier, SLICE } from './applier.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { ProposalOutcome } from './proposals.ts';
 import { readFailureCode } from './read-failure.ts';
 import { createReadyRunner, type ReadyRunner } from './ready-runner.ts';
+import type { PulledSnapshot } from './snapshot-pull.ts';
 import { registered, type WriteCall } from './writes.ts';
 
 /** A gap this long is told to the leases, which then move every deadline by it (lease rule 5). */
@@ -30,9 +34,14 @@ export interface EngineOptions {
   readonly parts: NodeParts;
   readonly start: RaftStart;
   readonly applier: Applier;
+  /** Another configuration is in effect: appended, rolled back to, or installed. It may not be committed yet. */
+  readonly configuration: (configuration: Configuration) => void;
+  /** A snapshot is this node's state now, up to this point; the configuration there is committed. */
+  readonly installed: (point: AppliedPoint) => void;
 }
 
 export class Engine {
+  readonly #options: EngineOptions;
   readonly #parts: NodeParts;
   readonly #raft: Raft;
   readonly #loop: Loop;
@@ -43,9 +52,12 @@ export class Engine {
   #leader: NodeId | undefined;
   #timePassed = false;
   #backlog = false;
+  #stopped = false;
 
-  constructor({ parts, start, applier }: EngineOptions) {
+  constructor(options: EngineOptions) {
+    const { parts, start, applier } = options;
     this.#parts = parts;
+    this.#options = options;
     this.#raft = createRaft(start);
     this.#applier = applier;
     parts.rounds.applied(applier.index);
@@ -54,6 +66,10 @@ export class Engine {
       send: ({ to, message }) => parts.outbox.add(to, { kind: 'raft', message }),
       appended: (appended) => parts.proposals.appended(appended),
       committed: (entries) => this.#committed(entries),
+      configuration: (configuration) => options.configuration(configuration),
+      taken: (install) => this.#taken(install),
+      install: (install) => this.#install(install),
+      pullSnapshot: (from) => parts.snapshotPull.wanted(from),
       reads: (confirmed) => parts.rounds.confirmed(confirmed),
       rejected: (rejected) => this.#rejected(rejected),
       events: (events) => this.#trace(events),
@@ -77,6 +93,11 @@ export class Engine {
 
   get view(): RaftView {
     return this.#raft.view();
+  }
+
+  /** What this node knows of the other members while it leads. */
+  peers(): readonly PeerView[] {
+    return this.#raft.peers();
   }
 
   get leading(): boolean {
@@ -143,6 +164,7 @@ export class Engine {
   }
 
   stop(): void {
+    this.#stopped = true;
     this.#loop.stop();
     this.#runner.stop();
   }
@@ -150,6 +172,7 @@ export class Engine {
   #feed(): void {
     const { writes, proposals, rounds, options } = this.#parts;
     if (this.#backlog) this.#applySlice();
+    this.#offerSnapshot();
     writes.turn();
     const batch = proposals.takeBatch();
     if (batch.length > 0) this.#raft.step({ kind: 'propose', proposals: batch });
@@ -172,6 +195,53 @@ export class Engine {
     this.#parts.reads.applied();
   }
 
+  #offerSnapshot(): void {
+    const header = this.#parts.snapshotPull.offer();
+    if (header === undefined) return;
+    const { index, term, configuration } = header;
+    this.#raft.step({ kind: 'snapshotReceived', index, term, configuration });
+  }
+
+  #taken(install: SnapshotInstall): void {
+    this.#parts.snapshotPull.taken(install);
+    this.#applier.hold();
+  }
+
+  /** The log says so durably: whatever happens from here on, the snapshot is this node's state. */
+  #install({ index }: SnapshotInstall): void {
+    const { snapshotPull, flusher } = this.#parts;
+    const pulled = snapshotPull.installing;
+    assert(pulled?.header.index === index, 'what was taken is installed');
+    flusher
+      .replace(index, () => pulled.stage.install())
+      .then(
+        () => this.#installed(pulled),
+        (error: unknown) =>
+          this.#parts.fatal(10, 'a snapshot could not be put in the place of the state', error),
+      )
+      .catch((error: unknown) => this.#broken(error));
+  }
+
+  /** All in one turn: nobody sees the new catalogue with the old position, nor the other way round. */
+  #installed({ header, loaded }: PulledSnapshot): void {
+    if (this.#stopped) return;
+    const { registry, hub, leases, proposals, rounds, reads, snapshotPull } = this.#parts;
+    assert(!leases.leading, 'a leader has no snapshot to install');
+    const { index, term, configuration } = header;
+    const point = { index, term, configuration };
+    registry.replace(loaded);
+    this.#applier.moveTo(point);
+    proposals.skipped(index);
+    hub.restart();
+    snapshotPull.installed();
+    this.#options.installed(point);
+    this.#raft.step({ kind: 'applied', index });
+    rounds.applied(index);
+    reads.applied();
+    this.#backlog = true;
+    this.#loop.wake();
+  }
+
   #rejected(rejected: readonly Rejected[]): void {
     for (const one of rejected) {
       if (!this.#parts.proposals.rejected(one)) this.#parts.rounds.rejected(one);
@@ -180,6 +250,7 @@ export class Engine {
 
   #finish(): boolean {
     this.#followLeader();
+    this.#parts.snapshotPull.turnEnded();
     if (this.#timePassed) this.#tick();
     this.#parts.outbox.flush();
     return this.#backlog;
@@ -225,6 +296,7 @@ export class Engine {
   #tick(): void {
     this.#timePassed = false;
     const { leases, relay, writes, reads, rounds, flusher, registry, options } = this.#parts;
+    const { snapshotPull, snapshotSource, retention } = this.#parts;
     const now = options.clock.now();
     rounds.tick(now);
     reads.tick();
@@ -232,6 +304,9 @@ export class Engine {
     leases.tick(now);
     relay.tick(now);
     flusher.tick();
+    snapshotPull.tick(now);
+    snapshotSource.tick(now);
+    retention.tick(now);
     this.#parts.ticked(now);
     if (registry.scrub(SCRUB_RECORDS) > 0) {
       this.#parts.fatal(12, 'a record in memory is not what was applied: its bytes changed');

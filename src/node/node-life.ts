@@ -5,11 +5,12 @@ import { logIndex, type LogIndex, type NodeId } from '../lib/ids.ts';
 import { RegistryError } from '../lib/registry-error.ts';
 import { raftDefaults, type RaftConfig } from '../raft/index.ts';
 import { type AppliedPoint, Applier } from './applier.ts';
-import { assembleParts, firstId } from './assembly.ts';
+import { assembleParts } from './assembly.ts';
 import { decodeClusterRecord, membershipOf } from './cluster-record.ts';
 import { DiskUse } from './disk-use.ts';
 import { Engine } from './engine.ts';
 import { FirstBoot, formedFrame } from './first-boot.ts';
+import { firstId } from './first-id.ts';
 import { createHashComparison, type HashComparison, type HashVerdict } from './hash-comparison.ts';
 import { Health } from './health.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -18,6 +19,7 @@ import type { ClusterRecord, FormationFrame, Hello, PeerFrame, Refusal } from '.
 import { Peers } from './peers.ts';
 import type { Fatal, LogImage, TransportHandlers } from './ports.ts';
 import { readFailureCode } from './read-failure.ts';
+import { snapshotProblems, stopSnapshots } from './snapshot-parts.ts';
 import type { NodeOptions } from './registry-node.ts';
 import { replay } from './replay.ts';
 import { startTicker, TICK_MS } from './ticker.ts';
@@ -79,7 +81,7 @@ export class NodeLife {
     });
     this.health = new Health({
       clock,
-      running: () => this.#engine !== undefined,
+      running: () => this.#engine?.view.awaitsSnapshot === false,
       leaderId: () => this.#engine?.view.leader ?? '',
       freshOnce: () => rounds.freshMs !== undefined,
       refresh: () => reads.refresh(),
@@ -136,6 +138,7 @@ export class NodeLife {
     this.#phase = 'ended';
     this.#stopTicker();
     this.#engine?.stop();
+    stopSnapshots(this.parts);
     this.parts.relay.stop();
     this.desk.stop();
     this.parts.writes.abandonAll();
@@ -153,6 +156,7 @@ export class NodeLife {
       problems.push('no leader is known: writes and linearizable reads wait for one');
     }
     if (this.#difference !== undefined) problems.push(this.#difference);
+    problems.push(...snapshotProblems(this.parts));
     if (this.health.stopping) problems.push('this node is stopping');
     return [...problems, ...this.peers.problems()];
   }
@@ -239,13 +243,19 @@ export class NodeLife {
         config: this.#raftConfig(),
         image,
         logStore: options.logStore,
-        appliedIndex: options.stateStore.image.appliedIndex,
+        state: options.stateStore.image,
         applier: this.#applier,
         progressed: () => this.parts.flusher.tick(),
         ended: () => this.#phase === 'ended',
       });
       if (start === undefined || this.phase === 'ended') return;
-      this.#engine = new Engine({ parts: this.parts, start, applier: this.#applier });
+      this.#engine = new Engine({
+        parts: this.parts,
+        start,
+        applier: this.#applier,
+        configuration: () => this.health.changed(),
+        installed: () => this.health.changed(),
+      });
       this.#phase = 'running';
       options.log.info({ event: 'running', applied_index: start.appliedIndex });
     } catch (error) {

@@ -2,6 +2,7 @@
 import type { Registry } from '../registry/index.ts';
 import type { HeartbeatRouter } from './heartbeat-relay.ts';
 import type { Leases } from './lease-table.ts';
+import type { LogRetention } from './log-retention.ts';
 import type { Outbox } from './outbox.ts';
 import type { Fatal } from './ports.ts';
 import type { Proposals } from './proposals.ts';
@@ -9,6 +10,8 @@ import type { Reads } from './reads.ts';
 import type { NodeOptions } from './registry-node.ts';
 import type { RegistryTime } from './registry-time.ts';
 import type { Rounds } from './rounds.ts';
+import type { SnapshotPull } from './snapshot-pull.ts';
+import type { SnapshotSource } from './snapshot-source.ts';
 import type { StateFlusher } from './state-flusher.ts';
 import type { WatchHub, WatchPublisher } from './watch-hub.ts';
 import type { Writes } from './writes.ts';
@@ -25,6 +28,9 @@ export interface NodeParts {
   readonly reads: Reads;
   readonly outbox: Outbox;
   readonly flusher: StateFlusher;
+  readonly snapshotPull: SnapshotPull;
+  readonly snapshotSource: SnapshotSource;
+  readonly retention: LogRetention;
   readonly registryTime: RegistryTime;
   /** Ends this node: nothing is sent, answered or written any more. */
   readonly fatal: Fatal;

@@ -82,7 +82,7 @@ export class PeerDesk {
   }
 
   #take(from: NodeId, frame: PeerFrame): void {
-    const { writes, relay } = this.#host.parts;
+    const { writes, relay, snapshotSource, snapshotPull } = this.#host.parts;
     switch (frame.kind) {
       case 'raft':
         if (!this.#host.trusted(from)) return;
@@ -103,6 +103,14 @@ export class PeerDesk {
         return this.#conclude(frame.id, frame.unixTimeMs);
       case 'stateHash':
         return this.#host.stateHash(from, frame.index, frame.hash);
+      case 'snapshotRequest':
+        if (!this.#host.trusted(from)) return;
+        return snapshotSource.serve(from, frame, this.#reply(from));
+      case 'snapshotChunk':
+        return snapshotPull.heard(from, frame);
+      case 'memberRequest':
+      case 'memberResponse':
+        return;
     }
   }
 

@@ -12,9 +12,16 @@ export type ProposalOutcome =
   /** Appended, and another entry was committed in its place: certainly not applied. */
   | { readonly kind: 'lost' };
 
+/** What became of a change of the members. */
+export type MembershipOutcome =
+  | { readonly kind: 'applied' }
+  | Exclude<ProposalOutcome, { readonly kind: 'applied' }>;
+
 export interface Proposals {
   /** Joins the batch of the next turn. `done` is called at most once: never, where the outcome stays unknown. */
   propose(payload: Uint8Array, done: (outcome: ProposalOutcome) => void): void;
+  /** A change of the members goes to the core by itself, under the token returned. `done` as for `propose`. */
+  proposeMembership(done: (outcome: MembershipOutcome) => void): Token;
   /** What gathered since the last call, for the core. */
   takeBatch(): readonly Proposal[];
   appended(appended: readonly Appended[]): void;
@@ -22,11 +29,16 @@ export interface Proposals {
   rejected(rejected: Rejected): boolean;
   /** An entry was applied; `result` is undefined for one that is no command. */
   applied(index: LogIndex, term: Term, result: ApplyResult | undefined): void;
+  /** A snapshot covers everything up to here: what was proposed at these indexes stays unknown. */
+  skipped(index: LogIndex): void;
   /** Handed in and without an outcome so far. */
   readonly pending: number;
 }
 
-type Done = (outcome: ProposalOutcome) => void;
+type Outcome =
+  | { readonly kind: 'applied'; readonly result: ApplyResult | undefined }
+  | Exclude<ProposalOutcome, { readonly kind: 'applied' }>;
+type Done = (outcome: Outcome) => void;
 interface Placed {
   readonly term: Term;
   readonly done: Done;
@@ -44,8 +56,14 @@ export function createProposals(nextToken: () => Token): Proposals {
     propose(payload, done) {
       const token = nextToken();
       batch.push({ token, payload });
+      handedIn.set(token, (outcome) => done(asCommand(outcome)));
+      pending++;
+    },
+    proposeMembership(done) {
+      const token = nextToken();
       handedIn.set(token, done);
       pending++;
+      return token;
     },
     takeBatch() {
       const taken = batch;
@@ -77,14 +95,25 @@ export function createProposals(nextToken: () => Token): Proposals {
       pending -= at.length;
       for (const proposal of at) {
         if (proposal.term !== term) proposal.done({ kind: 'lost' });
-        else {
-          assert(result !== undefined, 'a proposal is a command');
-          proposal.done({ kind: 'applied', result });
-        }
+        else proposal.done({ kind: 'applied', result });
+      }
+    },
+    skipped(index) {
+      for (const [at, proposals] of placed) {
+        if (at > index) continue;
+        placed.delete(at);
+        pending -= proposals.length;
       }
     },
     get pending() {
       return pending;
     },
   };
+}
+
+function asCommand(outcome: Outcome): ProposalOutcome {
+  if (outcome.kind !== 'applied') return outcome;
+  const { result } = outcome;
+  assert(result !== undefined, 'a proposal is a command');
+  return { kind: 'applied', result };
 }

@@ -1,8 +1,9 @@
 // Runs what the core asks for, in the documented order of Ready: the disk first, then what claims nothing about it, and
 // what speaks for it only once that batch and all before it are durable.
 import { assert } from '../lib/assert.ts';
-import type { Term } from '../lib/ids.ts';
+import type { NodeId, Term } from '../lib/ids.ts';
 import type {
+  Configuration,
   Envelope,
   FetchRequest,
   LogEntry,
@@ -12,6 +13,7 @@ import type {
   Ready,
   Rejected,
   Appended,
+  SnapshotInstall,
 } from '../raft/index.ts';
 import type { LogStore } from './ports.ts';
 
@@ -25,6 +27,13 @@ export interface ReadyRunnerOptions {
   readonly logStore: LogStore;
   readonly send: (envelope: Envelope) => void;
   readonly appended: (appended: readonly Appended[]) => void;
+  /** The configuration in effect is another one; it may not be committed, nor durable yet. */
+  readonly configuration: (configuration: Configuration) => void;
+  /** The core takes the snapshot that was offered: nothing more may be applied until it is in place. */
+  readonly taken: (install: SnapshotInstall) => void;
+  /** The log on disk begins where the snapshot ends: it may be put in place. */
+  readonly install: (install: SnapshotInstall) => void;
+  readonly pullSnapshot: (from: NodeId) => void;
   readonly committed: (entries: readonly LogEntry[]) => void;
   readonly reads: (confirmed: readonly ReadConfirmed[]) => void;
   readonly rejected: (rejected: readonly Rejected[]) => void;
@@ -43,6 +52,7 @@ export interface ReadyRunnerOptions {
 interface Held {
   readonly sequence: number;
   readonly envelopes: readonly Envelope[];
+  readonly install: SnapshotInstall | undefined;
 }
 
 export function createReadyRunner(options: ReadyRunnerOptions): ReadyRunner {
@@ -72,36 +82,33 @@ export function createReadyRunner(options: ReadyRunnerOptions): ReadyRunner {
     options.persisted(batch.sequence, batch.term);
     for (let next = held[0]; next !== undefined && next.sequence <= durable; next = held[0]) {
       held.shift();
-      for (const envelope of next.envelopes) options.send(envelope);
+      release(next);
     }
   };
 
-  const fetch = (request: FetchRequest): void => {
-    logStore
-      .read(request.from, request.to, request.maxBytes)
-      .then(
-        (entries) => {
-          if (!stopped) options.fetched(request.ticket, entries);
-        },
-        (error: unknown) => options.readFailed(error),
-      )
-      .catch(options.broken);
+  const release = ({ envelopes, install }: Held): void => {
+    for (const envelope of envelopes) options.send(envelope);
+    if (install !== undefined) options.install(install);
   };
 
   return {
     run(ready) {
       if (ready.persist !== undefined) persist(ready.persist);
       for (const envelope of ready.sendNow) options.send(envelope);
-      if (ready.sendAfterPersist.length > 0) {
-        if (durable === issued)
-          for (const envelope of ready.sendAfterPersist) options.send(envelope);
-        else held.push({ sequence: issued, envelopes: ready.sendAfterPersist });
+      const { sendAfterPersist: envelopes, install, pullSnapshotFrom, configuration } = ready;
+      if (configuration !== undefined) options.configuration(configuration);
+      if (install !== undefined) options.taken(install);
+      if (envelopes.length > 0 || install !== undefined) {
+        const waiting = { sequence: issued, envelopes, install };
+        if (durable === issued) release(waiting);
+        else held.push(waiting);
       }
+      if (pullSnapshotFrom !== undefined) options.pullSnapshot(pullSnapshotFrom);
       options.appended(ready.appended);
       options.committed(ready.committed);
       options.reads(ready.reads);
       options.rejected(ready.rejected);
-      for (const request of ready.fetch) fetch(request);
+      for (const request of ready.fetch) fetchEntries(request, options, () => stopped);
       options.events(ready.events);
     },
     stop() {
@@ -109,4 +116,20 @@ export function createReadyRunner(options: ReadyRunnerOptions): ReadyRunner {
       held.length = 0;
     },
   };
+}
+
+function fetchEntries(
+  { ticket, from, to, maxBytes }: FetchRequest,
+  options: ReadyRunnerOptions,
+  stopped: () => boolean,
+): void {
+  options.logStore
+    .read(from, to, maxBytes)
+    .then(
+      (entries) => {
+        if (!stopped()) options.fetched(ticket, entries);
+      },
+      (error: unknown) => options.readFailed(error),
+    )
+    .catch(options.broken);
 }

@@ -1,17 +1,17 @@
 // From what the disk holds to a core that can start: the state on disk, the committed entries after it applied in bounded
 // pieces, and the rest of the log as the core's tail.
 import { assert } from '../lib/assert.ts';
-import { type LogIndex, logIndex } from '../lib/ids.ts';
+import { type LogIndex, logIndex, term } from '../lib/ids.ts';
 import type { LogEntry, RaftConfig, RaftStart } from '../raft/index.ts';
 import { type AppliedPoint, type Applier, nothingApplied, SLICE } from './applier.ts';
-import type { LogImage, LogStore } from './ports.ts';
+import type { LogImage, LogStore, StateImage } from './ports.ts';
 
 export interface ReplayOptions {
   readonly config: RaftConfig;
   readonly image: LogImage;
   readonly logStore: LogStore;
   /** Where the state store stands, and with it the registry. */
-  readonly appliedIndex: LogIndex;
+  readonly state: Pick<StateImage, 'appliedIndex' | 'appliedTerm' | 'configuration'>;
   readonly applier: Applier;
   /** After each piece; what is applied may go to disk. */
   readonly progressed: () => void;
@@ -22,7 +22,8 @@ const PIECE_BYTES = 4 << 20;
 
 /** Resolves with where the core starts; undefined if the node ended meanwhile. Rejects when the log cannot be read. */
 export async function replay(options: ReplayOptions): Promise<RaftStart | undefined> {
-  const { image, logStore, appliedIndex, config } = options;
+  const { image, logStore, config } = options;
+  const { appliedIndex } = options.state;
   // Not a defect of ours: a state batch is written only once the log holds all of it.
   if (appliedIndex > image.lastIndex) {
     throw new Error(
@@ -35,6 +36,7 @@ export async function replay(options: ReplayOptions): Promise<RaftStart | undefi
   assert(committed <= lastIndex, 'the log holds everything that it knows to be committed');
   // What the log no longer has cannot be applied: the state has been lost, and a snapshot has to bring it back.
   const whole = appliedIndex >= floor.index;
+  options.applier.moveTo(startingPoint(options));
   if (whole && !(await applyUpTo(committed, options))) return undefined;
   const tail: LogEntry[] = [];
   for await (const piece of pieces(logStore, whole ? committed : floor.index, lastIndex)) {
@@ -55,9 +57,8 @@ export async function replay(options: ReplayOptions): Promise<RaftStart | undefi
 
 /** False when the node ended meanwhile. */
 async function applyUpTo(committed: LogIndex, options: ReplayOptions): Promise<boolean> {
-  const { image, logStore, appliedIndex, applier } = options;
-  applier.moveTo(pointAt(appliedIndex, image));
-  for await (const piece of pieces(logStore, appliedIndex, committed)) {
+  const { logStore, applier } = options;
+  for await (const piece of pieces(logStore, applier.index, committed)) {
     applier.add(piece);
     while (applier.run(SLICE));
     options.progressed();
@@ -66,9 +67,16 @@ async function applyUpTo(committed: LogIndex, options: ReplayOptions): Promise<b
   return true;
 }
 
-/** Term and configuration in effect at an index at or above the floor: both are functions of (floor, log). */
-function pointAt(index: LogIndex, { floor, runs, configurations }: LogImage): AppliedPoint {
+/** Term and configuration in effect at an index at or above the floor are functions of (floor, log); below it only the state
+ * store has kept them. */
+function startingPoint({ image, state }: ReplayOptions): AppliedPoint {
+  const { floor, runs, configurations } = image;
+  const index = state.appliedIndex;
   if (index === 0) return nothingApplied;
+  if (index < floor.index) {
+    const { configuration = nothingApplied.configuration } = state;
+    return { index, term: term(state.appliedTerm), configuration };
+  }
   const run = runs.findLast(({ firstIndex }) => firstIndex <= index);
   const configuration = configurations.findLast((brought) => brought.index <= index);
   return {

@@ -21,6 +21,7 @@ export async function shutDown(life: NodeLife, graceMs: number): Promise<void> {
   life.halt();
   // First the peers: a dial that is refused lets them elect at once.
   await options.transport.stop();
+  await parts.snapshotPull.stop();
   await parts.flusher.flush();
   parts.flusher.stop();
   await options.stateStore.close();

@@ -5,6 +5,7 @@
 // have yet, and a state that holds more than the log would be taken for a lost log. The list of changed records holds each
 // once, so it is bounded by the catalogue and applying never has to wait for the store.
 import { assert } from '../lib/assert.ts';
+import { deferred } from '../lib/deferred.ts';
 import type { LogIndex } from '../lib/ids.ts';
 import type { Registry } from '../registry/index.ts';
 import type { AppliedPoint } from './applier.ts';
@@ -31,6 +32,7 @@ export class StateFlusher {
   /** Taken from the registry, waiting for the log to have it too. */
   #staged: StateBatch | undefined;
   #writing: Promise<void> | undefined;
+  #replacing: Promise<void> | undefined;
   #stopped = false;
 
   constructor(host: StateFlusherHost) {
@@ -44,7 +46,7 @@ export class StateFlusher {
   }
 
   tick(): void {
-    if (this.#writing !== undefined || this.#stopped) return;
+    if (this.#writing !== undefined || this.#replacing !== undefined || this.#stopped) return;
     const due = this.#host.clock.now() >= this.#startedMs + INTERVAL_MS;
     if (this.#staged === undefined && due) this.#stage();
     if (this.#staged !== undefined) void this.#write();
@@ -53,9 +55,30 @@ export class StateFlusher {
   /** Writes all that is applied and in the log, and resolves when the disk has it. */
   async flush(): Promise<void> {
     await this.#writing;
+    await this.#replacing;
     for (let round = 0; round < 2 && !this.#stopped; round++) {
+      if (this.#replacing !== undefined) return this.#replacing;
       if (this.#staged === undefined) this.#stage();
       await this.#write();
+    }
+  }
+
+  /** A snapshot up to `index` takes the place of the store's content: nothing is written while `install` runs, and what waited
+   * to be written is of the past. The registry follows before anything is applied again. */
+  async replace(index: LogIndex, install: () => Promise<void>): Promise<void> {
+    assert(index > this.#flushedIndex, 'a snapshot is newer than the state on disk');
+    assert(this.#replacing === undefined, 'one snapshot is installed at a time');
+    const replaced = deferred<void>();
+    this.#replacing = replaced.promise;
+    this.#staged = undefined;
+    try {
+      await this.#writing;
+      if (this.#stopped) return;
+      await install();
+      this.#flushedIndex = index;
+    } finally {
+      this.#replacing = undefined;
+      replaced.resolve();
     }
   }
 

@@ -128,6 +128,15 @@ export class WatchReader implements WatchCursor {
     this.#source.schedule(this);
   }
 
+  /** The ring begins anew: what lies between the last message and now cannot be told. One that waits for a revision which is
+   * not reached yet goes on waiting; no reader gets a state older than what it has seen (G11). */
+  restart(): void {
+    this.#exactUntil = revision(0);
+    if (this.#position.kind === 'waiting') return this.reached(this.#source.ring.last);
+    this.#position = { kind: 'unset' };
+    if (!this.#blocked) this.#source.schedule(this);
+  }
+
   /** A progress mark, when the reader is current and nothing was sent for `idleMs`. */
   mark(nowMs: number, idleMs: number): void {
     if (this.#position.kind !== 'current' || this.#blocked) return;

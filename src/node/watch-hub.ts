@@ -76,6 +76,9 @@ export interface WatchHub {
 /** The hub as the apply loop sees it. */
 export interface WatchPublisher {
   publish(group: ChangeGroup): void;
+  /** A snapshot took the place of the registry's content, in this same turn: every reader gets the state anew, marked reset.
+   * Nothing happens where it brought no change: what is equal in revision is equal. */
+  restart(): void;
   /** Progress marks; called about once a second. */
   tick(nowMs: number): void;
   /** Ends every stream with shuttingDown; each has its token from the last message. */

@@ -93,6 +93,12 @@ export class WatchMessages {
     if (this.#caches.size > CACHED_GROUPS) this.#dropOldest();
   }
 
+  /** No group before this moment is asked for again. */
+  clear(): void {
+    this.#caches.clear();
+    this.#cachedBytes = 0;
+  }
+
   #project(audience: MessageAudience, group: ChangeGroup): readonly Projection[] {
     const cache = this.#caches.get(group.revision);
     const cached = cache?.projections.get(audience);

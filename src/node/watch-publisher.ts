@@ -129,6 +129,16 @@ class Hub implements WatchHub, WatchPublisher {
     }
   }
 
+  restart(): void {
+    const { revision } = this.#options.registry;
+    if (revision === this.#ring.last) return;
+    this.#above = undefined;
+    this.#ring.restart(revision);
+    this.#messages.clear();
+    for (const reader of this.#readers) reader.restart();
+    for (const reader of this.#waiting) if (!reader.waiting) this.#waiting.delete(reader);
+  }
+
   tick(nowMs: number): void {
     let place = 0;
     for (const reader of this.#readers) {

@@ -57,6 +57,16 @@ export class WatchRing {
     }
   }
 
+  /** Forgets all groups: the registry stands at `floor` now, and how it came there is not known. */
+  restart(floor: Revision): void {
+    assert(floor >= this.last, 'the registry never goes back');
+    this.#floor = floor;
+    this.#groups = [];
+    this.#head = 0;
+    this.#changes = 0;
+    this.#bytes = 0;
+  }
+
   /** undefined outside (floor, last]. */
   at(wanted: Revision): ChangeGroup | undefined {
     if (wanted <= this.#floor) return undefined;

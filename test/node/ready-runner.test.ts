@@ -57,6 +57,10 @@ function harness() {
       story.push(`send ${message.kind === 'readIndexRequest' ? message.context : '?'}`);
     },
     appended: () => undefined,
+    configuration: ({ index }) => story.push(`configuration ${index}`),
+    taken: ({ index }) => story.push(`taken ${index}`),
+    install: ({ index }) => story.push(`install ${index}`),
+    pullSnapshot: (from) => story.push(`pull from ${from}`),
     committed: (entries) => entries.length > 0 && story.push('committed'),
     reads: () => undefined,
     rejected: () => undefined,
@@ -93,6 +97,37 @@ describe('a Ready', () => {
     await settle();
     runner.run(ready({ sendAfterPersist: [envelope(2)] }));
     expect(story).toEqual(['append 1', 'persisted 1', 'send 1', 'send 2']);
+  });
+
+  test('puts a snapshot in place only once the log on disk begins behind it', async () => {
+    const { story, writes, runner } = harness();
+    const install = { index: logIndex(40), term: term(1) };
+    runner.run(ready({ persist: batch(1), install, sendAfterPersist: [envelope(1)] }));
+    await settle();
+    expect(story).toEqual(['append 1', 'taken 40']);
+    writes[0]?.resolve();
+    await settle();
+    expect(story.slice(2)).toEqual(['persisted 1', 'send 1', 'install 40']);
+  });
+
+  test('puts no snapshot in place when the batch fails or the node has stopped', async () => {
+    const install = { index: logIndex(40), term: term(1) };
+    const failing = harness();
+    failing.runner.run(ready({ persist: batch(1), install }));
+    failing.writes[0]?.reject(new Error('EIO'));
+    const stopped = harness();
+    stopped.runner.run(ready({ persist: batch(1), install }));
+    stopped.runner.stop();
+    stopped.writes[0]?.resolve();
+    await settle();
+    expect([...failing.story, ...stopped.story]).not.toContain('install 40');
+  });
+
+  test('says which configuration is in effect before what it lets happen', () => {
+    const { story, runner } = harness();
+    const configuration = { index: logIndex(7), payload: new Uint8Array() };
+    runner.run(ready({ configuration, pullSnapshotFrom: nodeId('n3') }));
+    expect(story).toEqual(['configuration 7', 'pull from n3']);
   });
 
   test('releases each batch its own messages, in order', async () => {
