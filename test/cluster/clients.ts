@@ -85,6 +85,41 @@ function deregisterAttempt(instanceId: string, mark: string): Attempt {
   };
 }
 
+const portOf = (sequence: number): number => 1 + (sequence % 60_000);
+
+/** The write of a record once more, with its request id: everything of it follows from its mark. */
+function attemptOf({ kind, instanceId, mark }: WriteRecord): Attempt {
+  if (kind === 'deregister') return deregisterAttempt(instanceId, mark);
+  return registerAttempt(instanceId, mark, portOf(Number(mark.split('-m')[1])));
+}
+
+/** Sends acknowledged writes again and throws when one is answered otherwise than the first time (G4). The last ones, and some of
+ * all before; returns how many. Nobody else writes meanwhile. */
+export async function repeatWrites(
+  address: string,
+  writes: readonly WriteRecord[],
+): Promise<number> {
+  const acknowledged = writes.filter(({ outcome }) => outcome === 'acknowledged');
+  const step = Math.max(1, Math.floor(acknowledged.length / 300));
+  const chosen = acknowledged.filter(
+    (_, position) => position % step === 0 || position >= acknowledged.length - 100,
+  );
+  const client = registryClient(address);
+  try {
+    for (const write of chosen) {
+      const { revision, changed } = await attemptOf(write)(client);
+      if (revision !== write.revision || changed !== write.changed) {
+        throw new Error(
+          `G4: ${write.kind} ${write.mark} was answered with revision ${write.revision}, and repeated with ${revision}`,
+        );
+      }
+    }
+  } finally {
+    client.close();
+  }
+  return chosen.length;
+}
+
 /** One writer: its own instances, one write at a time, a random endpoint for each attempt, until `signal`. */
 export async function runWriter(options: WriterOptions): Promise<void> {
   const { name, endpoints, random, signal } = options;
@@ -98,7 +133,7 @@ export async function runWriter(options: WriterOptions): Promise<void> {
       : `${name}-i${sequence}`;
     const attempt = removes
       ? deregisterAttempt(instanceId, mark)
-      : registerAttempt(instanceId, mark, 1 + (sequence % 60_000));
+      : registerAttempt(instanceId, mark, portOf(sequence));
     const retries = random.next() < 0.8;
     const write = await settle(options, clients, attempt, retries);
     options.record({ ...write, kind: removes ? 'deregister' : 'register', instanceId, mark });

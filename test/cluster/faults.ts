@@ -5,14 +5,7 @@ import { present } from '../../src/lib/assert.ts';
 import type { ProcessCluster, ProcessNode } from '../support/process-cluster.ts';
 import { registryClient, unary } from '../support/grpc-client.ts';
 import { pollUntil } from '../support/poll.ts';
-
-/** The writers of a round, as a fault sees them. */
-interface WriteLoad {
-  /** Starts as many writers again. Those that were there before a fault may all be waiting to learn what became of a write. */
-  readonly more: () => void;
-  /** Writes refused with certainty since the fault began. */
-  readonly rejected: () => number;
-}
+import { firstAnswerAfter, longestSilence, type WriteLoad } from './campaign.ts';
 
 export interface Fault {
   readonly name: string;
@@ -20,7 +13,10 @@ export interface Fault {
   readonly strike: (
     cluster: ProcessCluster,
     load: WriteLoad,
-  ) => Promise<{ readonly heal: () => void }>;
+  ) => Promise<{ readonly heal: () => void; readonly settled?: () => Promise<void> }>;
+  /** How long nothing was written, from the moment it began: the first answer to a write begun after it, where writers may be
+   * stuck with a node that is gone; else the longest time without an answer. */
+  readonly gap: (load: WriteLoad, fromMs: number) => number;
 }
 
 async function killNodes(nodes: readonly ProcessNode[]): Promise<{ heal: () => void }> {
@@ -34,11 +30,13 @@ async function killNodes(nodes: readonly ProcessNode[]): Promise<{ heal: () => v
 
 export const killLeader: Fault = {
   name: 'kill -9 of the leader',
+  gap: firstAnswerAfter,
   strike: async (cluster) => killNodes([await cluster.waitForLeader()]),
 };
 
 export const killFollower: Fault = {
   name: 'kill -9 of a follower',
+  gap: firstAnswerAfter,
   strike: async (cluster) => {
     const leader = await cluster.waitForLeader();
     return killNodes([
@@ -52,6 +50,7 @@ export const killFollower: Fault = {
 
 export const killAll: Fault = {
   name: 'kill -9 of all nodes at once',
+  gap: firstAnswerAfter,
   strike: async (cluster) => {
     const healed = await killNodes(cluster.nodes);
     healed.heal();
@@ -62,21 +61,82 @@ export const killAll: Fault = {
 /** The survivor alone must refuse writes with certainty (G3): it stays alone until some were. */
 export const killMajority: Fault = {
   name: 'kill -9 of two nodes until writes are refused',
+  gap: firstAnswerAfter,
   strike: async (cluster, load) => {
     const leader = await cluster.waitForLeader();
     const follower = present(
       cluster.nodes.find((node) => node !== leader),
       'a follower',
     );
+    const fromMs = performance.now();
     const { heal } = await killNodes([leader, follower]);
     load.more();
-    await pollUntil(() => load.rejected() >= 5, {
+    await pollUntil(() => load.rejectedSince(fromMs) >= 5, {
       what: 'the survivor to refuse writes',
       timeoutMs: 30_000,
       explain: () => cluster.logTails(),
     });
     heal();
     return { heal: () => undefined };
+  },
+};
+
+/** A paused process keeps its sockets: nobody is refused, everybody waits. The others must notice by silence alone. */
+export const pauseLeader: Fault = {
+  name: 'pause (SIGSTOP) of the leader',
+  gap: firstAnswerAfter,
+  strike: async (cluster, load) => {
+    const leader = await cluster.waitForLeader();
+    leader.signal('SIGSTOP');
+    // Those that ask the paused node wait for it.
+    load.more();
+    return { heal: () => leader.signal('SIGCONT') };
+  },
+};
+
+/** The leader hands over before it goes. */
+export const terminateLeader: Fault = {
+  name: 'SIGTERM of the leader',
+  gap: longestSilence,
+  strike: async (cluster) => {
+    const leader = await cluster.waitForLeader();
+    await leader.kill('SIGTERM');
+    if (leader.exitCode !== 0) throw new Error(`${leader.id} ended with ${leader.exitCode}`);
+    return { heal: () => leader.start() };
+  },
+};
+
+const firstOf = async (node: ProcessNode): Promise<number> =>
+  Number((await node.status()).first_index);
+
+/** A follower is away until the log no longer reaches back to it: it needs a snapshot, under load. */
+export const leaveBehind: Fault = {
+  name: 'kill -9 of a follower until the log has passed it',
+  gap: firstAnswerAfter,
+  strike: async (cluster) => {
+    const leader = await cluster.waitForLeader();
+    const follower = present(
+      cluster.nodes.find((node) => node !== leader),
+      'a follower',
+    );
+    const { last_index: last } = await follower.status();
+    await follower.kill('SIGKILL');
+    // It has at most what was appended until it died, soon after it was asked.
+    const passed = Number(last) + 500;
+    await pollUntil(async () => (await firstOf(leader)) > passed, {
+      what: `the log to begin after entry ${passed}`,
+      timeoutMs: 60_000,
+      everyMs: 50,
+      explain: () => cluster.logTails(),
+    });
+    const settled = (): Promise<void> =>
+      pollUntil(async () => (await firstOf(follower)) > passed, {
+        what: `${follower.id} to take a snapshot`,
+        timeoutMs: 30_000,
+        everyMs: 50,
+        explain: () => cluster.logTails(),
+      });
+    return { heal: () => follower.start(), settled };
   },
 };
 

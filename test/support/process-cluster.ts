@@ -40,6 +40,8 @@ export interface ProcessClusterOptions {
   readonly main?: string;
   /** Further flags for every server. */
   readonly flags?: readonly string[];
+  /** Further variables for every server. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** A command to run the server under, as `['strace', '-f', …]`, its output into `directory`; by default none. */
   readonly wrap?: (nodeId: string, directory: string) => readonly string[];
 }
@@ -54,6 +56,7 @@ export class ProcessNode {
   readonly #command: readonly string[];
   /** The server is a child of the command, so a signal goes to the whole group. */
   readonly #wrapped: boolean;
+  readonly #environment: Readonly<Record<string, string>>;
 
   constructor(options: {
     id: string;
@@ -63,6 +66,7 @@ export class ProcessNode {
     logFile: string;
     command: readonly string[];
     wrapped: boolean;
+    environment?: Readonly<Record<string, string>>;
   }) {
     this.id = options.id;
     this.clientAddress = options.clientAddress;
@@ -71,6 +75,7 @@ export class ProcessNode {
     this.logFile = options.logFile;
     this.#command = options.command;
     this.#wrapped = options.wrapped;
+    this.#environment = options.environment ?? {};
   }
 
   get running(): boolean {
@@ -94,7 +99,7 @@ export class ProcessNode {
     this.#child = spawn(present(program, 'a command has a program'), rest, {
       stdio: ['ignore', log, log],
       detached: this.#wrapped,
-      env: { ...process.env, UV_THREADPOOL_SIZE: '8' },
+      env: { ...process.env, UV_THREADPOOL_SIZE: '8', ...this.#environment },
     });
     closeSync(log);
   }
@@ -119,12 +124,15 @@ export class ProcessNode {
 }
 
 export class ProcessCluster {
-  readonly nodes: readonly ProcessNode[];
   readonly directory: string;
+  readonly #nodes: ProcessNode[];
+  /** Every node that was ever one of them: whatever happens, none outlives the cluster. */
+  readonly #all: Set<ProcessNode>;
   readonly #temporary: boolean;
 
   private constructor(nodes: readonly ProcessNode[], directory: string, temporary: boolean) {
-    this.nodes = nodes;
+    this.#nodes = [...nodes];
+    this.#all = new Set(nodes);
     this.directory = directory;
     this.#temporary = temporary;
   }
@@ -162,6 +170,7 @@ export class ProcessCluster {
         logFile: join(directory, `${id}.log`),
         command,
         wrapped: wrap.length > 0,
+        environment: options.environment ?? {},
       });
     });
     const cluster = new ProcessCluster(nodes, directory, temporary);
@@ -173,6 +182,24 @@ export class ProcessCluster {
       throw error;
     }
     return cluster;
+  }
+
+  get nodes(): readonly ProcessNode[] {
+    return this.#nodes;
+  }
+
+  /** From now on one of the nodes: in the place of the one of its name, else beside the others. */
+  adopt(node: ProcessNode): void {
+    const position = this.#nodes.findIndex(({ id }) => id === node.id);
+    if (position < 0) this.#nodes.push(node);
+    else this.#nodes[position] = node;
+    this.#all.add(node);
+  }
+
+  /** No longer one of the nodes, though it may go on running. */
+  forget(node: ProcessNode): void {
+    const position = this.#nodes.indexOf(node);
+    if (position >= 0) this.#nodes.splice(position, 1);
   }
 
   get endpoints(): readonly string[] {
@@ -249,8 +276,8 @@ export class ProcessCluster {
 
   /** Stops every node, SIGTERM by default, and removes a temporary directory. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
-    for (const node of this.nodes) node.signal('SIGCONT');
-    await Promise.all(this.nodes.map((node) => node.kill(signal)));
+    for (const node of this.#all) node.signal('SIGCONT');
+    await Promise.all([...this.#all].map((node) => node.kill(signal)));
     if (this.#temporary) rmSync(this.directory, { recursive: true, force: true });
   }
 
