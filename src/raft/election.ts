@@ -2,17 +2,20 @@
 // 4.2.3). A pre-vote changes nothing anywhere, so it speaks at once; a vote is a promise, so it waits for the disk.
 import { assert } from '../lib/assert.ts';
 import { type NodeId, nextTerm } from '../lib/ids.ts';
+import { lacksState } from './floor.ts';
 import { becomeLeader } from './leadership.ts';
 import { isUpToDate, lastTerm } from './log.ts';
+import { isVoter, otherMembers, otherVoters } from './membership.ts';
 import type { PreVote, PreVoteResponse, RequestVote, RequestVoteResponse } from './messages.ts';
 import { sendAfterPersist, sendNow } from './outbox.ts';
-import { voteResult } from './quorum.ts';
-import { becomeFollower, enter, forgetLeader, retryTimer } from './role.ts';
+import { type VoteResult, voteResult } from './quorum.ts';
+import { becomeFollower, enter, followLeader, forgetLeader, retryTimer } from './role.ts';
 import {
   type Ballot,
   type Candidate,
   drawHurriedTimer,
   drawTimer,
+  type Follower,
   type PreCandidate,
   type RaftState,
 } from './state.ts';
@@ -28,28 +31,29 @@ function startPreVote(state: RaftState, reason: string): void {
     lastLogIndex: log.lastIndex,
     lastLogTerm: lastTerm(log),
   };
-  for (const peer of state.peers) sendNow(state.outbox, peer, request);
+  for (const peer of otherVoters(state)) sendNow(state.outbox, peer, request);
   // Saying yes to itself promises nothing, so it needs no disk.
   role.ballot.set(state.id, true);
   countPreVotes(state, role);
 }
 
 /** "On conversion to candidate" (section 5.2). The own vote is counted by `countOwnVote` once it is durable. */
-function startElection(state: RaftState, hurriedTicks: number): void {
+function startElection(state: RaftState, hurriedTicks: number, transfer: boolean): void {
   state.term = nextTerm(state.term);
   state.votedFor = state.id;
   // A full timeout even in a hurry: the answers wait for disks.
   const timer = { ...drawTimer(state.config, state.random), hurriedTicks };
-  enter(state, { kind: 'candidate', ballot: new Map(), timer }, 'a majority would vote for it');
+  const reason = transfer ? 'the leader hands over to it' : 'a majority would vote for it';
+  enter(state, { kind: 'candidate', ballot: new Map(), timer }, reason);
   const { log } = state;
   const request: RequestVote = {
     kind: 'requestVote',
     term: state.term,
     lastLogIndex: log.lastIndex,
     lastLogTerm: lastTerm(log),
-    transfer: false,
+    transfer,
   };
-  for (const peer of state.peers) sendAfterPersist(state.outbox, peer, request);
+  for (const peer of otherVoters(state)) sendAfterPersist(state.outbox, peer, request);
 }
 
 /** The batch with this node's vote for itself in the current term is durable. */
@@ -140,8 +144,7 @@ export function hearsLeader(state: RaftState): boolean {
 
 /** The peer's process is gone. If it led, stickiness towards it ends and a campaign follows after a short random delay. */
 export function losePeer(state: RaftState, peer: NodeId): void {
-  if (!state.peers.includes(peer)) return;
-  state.gone.add(peer);
+  if (otherMembers(state).includes(peer)) state.gone.add(peer);
   const role = state.role;
   if (role.kind === 'candidate') countVotes(state, role);
   if (role.kind !== 'follower' || role.leader !== peer) return;
@@ -158,11 +161,46 @@ export function tickElection(state: RaftState): void {
   if (timer.hurriedTicks > 0) timer.hurriedTicks -= 1;
   if (role.kind === 'follower') role.silentTicks += 1;
   if (timer.elapsedTicks < timer.timeoutTicks) return;
-  startPreVote(state, timer.hurriedTicks > 0 ? 'the leader is gone' : 'election timeout');
+  const obstacle = whyNotCampaign(state);
+  if (obstacle !== undefined) return waitFurther(state, role, obstacle);
+  return startPreVote(state, timer.hurriedTicks > 0 ? 'the leader is gone' : 'election timeout');
+}
+
+/** What keeps this node from campaigning; undefined: nothing. A node that a configuration removed may still be the only
+ * one that holds the entry, so until it knows it committed it campaigns all the same, without a vote of its own
+ * (dissertation 4.2.2, figure 4.6). */
+function whyNotCampaign(state: RaftState): string | undefined {
+  if (lacksState(state)) return 'its state is missing';
+  if (state.diskInDoubt) return 'its disk has stopped persisting';
+  const committed = state.history.findLast(
+    ({ configuration }) => configuration.index <= state.commitIndex,
+  );
+  const { id } = state;
+  const votes = isVoter(state, id) || committed?.membership.voters.includes(id);
+  return votes ? undefined : 'it is no voter';
+}
+
+/** The timeout passed and this node may not campaign: whatever it believed of a leader has ended all the same. */
+function waitFurther(
+  state: RaftState,
+  role: Follower | PreCandidate | Candidate,
+  obstacle: string,
+): void {
+  const timer = drawTimer(state.config, state.random);
+  if (role.kind === 'follower' && role.leader === undefined) role.timer = timer;
+  else forgetLeader(state, timer, `election timeout, but ${obstacle}`);
+}
+
+/** The leader hands over to this node (dissertation 3.10): no pre-vote, and the vote is asked for in the leader's name. */
+export function handleTimeoutNow(state: RaftState, from: NodeId): void {
+  followLeader(state, from);
+  if (whyNotCampaign(state) === undefined) startElection(state, 0, true);
 }
 
 function countPreVotes(state: RaftState, role: PreCandidate): void {
-  if (tally(state, role.ballot) === 'won') startElection(state, role.timer.hurriedTicks);
+  if (tally(state, role.ballot) === 'won') {
+    startElection(state, role.timer.hurriedTicks, false);
+  }
 }
 
 function countVotes(state: RaftState, role: Candidate): void {
@@ -178,13 +216,15 @@ function countVotes(state: RaftState, role: Candidate): void {
   }
 }
 
-function tally(state: RaftState, ballot: Ballot): 'won' | 'lost' | 'pending' {
+/** Counts the voters of the configuration in effect and nobody else; this node's own vote too only if it is one. */
+function tally(state: RaftState, ballot: Ballot): VoteResult {
+  const { voters } = state.members.membership;
   let granted = 0;
   let refused = 0;
-  for (const voteGranted of ballot.values()) {
-    if (voteGranted) granted += 1;
-    else refused += 1;
+  for (const voter of voters) {
+    const answer = ballot.get(voter);
+    if (answer === true) granted += 1;
+    else if (answer === false || state.gone.has(voter)) refused += 1;
   }
-  for (const peer of state.gone) if (!ballot.has(peer)) refused += 1;
-  return voteResult(state.peers.length + 1, granted, refused);
+  return voteResult(voters.length, granted, refused);
 }

@@ -2,8 +2,9 @@
 import { assert } from '../lib/assert.ts';
 import { type LogIndex, logIndex, type NodeId, term } from '../lib/ids.ts';
 import { commitTo } from './commit.ts';
-import { appendEntry, firstIndexOfTermAt, termAt } from './log.ts';
-import type { AppendEntries, Heartbeat } from './messages.ts';
+import { firstIndexOfTermAt, termAt } from './log.ts';
+import { appendToLog } from './membership.ts';
+import type { AppendEntries, Heartbeat, InstallSnapshot } from './messages.ts';
 import { sendAfterPersist, sendNow } from './outbox.ts';
 import { dropSuffix } from './persistence.ts';
 import { followLeader } from './role.ts';
@@ -14,12 +15,14 @@ export function handleAppendEntries(state: RaftState, from: NodeId, request: App
   assert(request.term === state.term, 'the term rule runs before any role rule');
   followLeader(state, from);
   const { prevLogIndex, prevLogTerm, entries, leaderCommit } = request;
-  if (termAt(state.log, prevLogIndex) !== prevLogTerm) {
+  const { log } = state;
+  // Below the floor there is nothing left to compare, and no need to: all of it was committed.
+  if (prevLogIndex >= log.floorIndex && termAt(log, prevLogIndex) !== prevLogTerm) {
     refuseEntries(state, from, request);
     return;
   }
   storeEntries(state, prevLogIndex, entries);
-  const lastNewIndex = logIndex(prevLogIndex + entries.length);
+  const lastNewIndex = logIndex(Math.max(prevLogIndex + entries.length, log.floorIndex));
   const committed = logIndex(Math.min(leaderCommit, lastNewIndex));
   if (committed > state.commitIndex) commitTo(state, committed);
   sendAfterPersist(state.outbox, from, {
@@ -46,13 +49,14 @@ function storeEntries(
     assert(entry.index === expected, 'AppendEntries carries consecutive entries');
     assert(entry.term <= state.term, 'no entry is newer than its leader');
     expected += 1;
+    if (entry.index <= log.floorIndex) continue;
     if (entry.index <= log.lastIndex) {
       if (termAt(log, entry.index) === entry.term) continue;
       const after = logIndex(entry.index - 1);
       assert(after >= state.commitIndex, 'a committed entry is never dropped');
       dropSuffix(state, after);
     }
-    appendEntry(log, entry);
+    appendToLog(state, entry);
   }
 }
 
@@ -84,11 +88,11 @@ const NO_SESSION = 0;
 export function refuseOldLeader(
   state: RaftState,
   to: NodeId,
-  request: AppendEntries | Heartbeat,
+  request: AppendEntries | Heartbeat | InstallSnapshot,
 ): void {
   const { term: current } = state;
   const session = NO_SESSION;
-  if (request.kind === 'heartbeat') {
+  if (request.kind !== 'appendEntries') {
     sendNow(state.outbox, to, { kind: 'heartbeatResponse', term: current, session, round: 0 });
     return;
   }

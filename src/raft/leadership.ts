@@ -1,31 +1,33 @@
 // A leader's own life: taking office, heartbeats, and leaving when a majority no longer answers (check-quorum,
 // dissertation 6.2). Heartbeats never wait for the disk.
 import { assert } from '../lib/assert.ts';
-import { type LogIndex, logIndex, nextIndex } from '../lib/ids.ts';
+import { type LogIndex, logIndex } from '../lib/ids.ts';
+import { meetFloor } from './floor.ts';
 import { bytesAfter } from './log.ts';
+import { isVoter, otherMembers, otherVoters, progressFor } from './membership.ts';
 import { sendNow } from './outbox.ts';
-import { createProgress, type Progress, renewSession } from './progress.ts';
+import { type Progress, renewSession } from './progress.ts';
+import { quorumSize } from './quorum.ts';
 import { appendAsLeader } from './replication.ts';
 import { becomeFollower, enter } from './role.ts';
+import { repeatTicks } from './snapshot.ts';
 import type { Leader, RaftState } from './state.ts';
+import { tickTransfer } from './transfer.ts';
 
 /** "Upon election" (section 5.2). The no-op is what lets the commit index move in this term (section 8). */
 export function becomeLeader(state: RaftState): void {
   assert(state.role.kind === 'candidate', 'only a candidate is elected');
   assert(state.votedFor === state.id, 'a leader voted for itself');
-  const { log, config } = state;
-  const next = nextIndex(log.lastIndex);
   const leader: Leader = {
     kind: 'leader',
-    progress: state.peers.map((peer) => createProgress(config, peer, ++state.lastSession, next)),
+    progress: progressFor(state, [], otherMembers(state)),
+    transfer: undefined,
     reads: { queued: [], rounds: [], pending: 0, lastRound: 0 },
     heartbeatElapsedTicks: 0,
     windowTicks: 0,
     contactInDoubt: false,
-    stalledSequence: 0,
-    stalledTicks: 0,
     committedInTerm: false,
-    uncommittedBytes: bytesAfter(log, state.commitIndex),
+    uncommittedBytes: bytesAfter(state.log, state.commitIndex),
   };
   enter(state, leader, 'a majority voted for it');
   appendAsLeader(state, leader, 'noop', NOTHING);
@@ -34,12 +36,9 @@ export function becomeLeader(state: RaftState): void {
 const NOTHING = new Uint8Array(0);
 
 export function tickLeader(state: RaftState, leader: Leader): void {
-  for (const progress of leader.progress) {
-    if (progress.flow.kind !== 'replicate') continue;
-    if (progress.inflight.count > 0) progress.flow.stalledTicks += 1;
-    else progress.flow.stalledTicks = 0;
-  }
-  if (!holdsDisk(state, leader)) return;
+  for (const { flow, inflight } of leader.progress) tickFlow(state, flow, inflight.count > 0);
+  tickTransfer(state, leader);
+  if (state.role !== leader) return;
   leader.windowTicks += 1;
   if (leader.windowTicks >= state.config.electionTicks && !holdsQuorum(state, leader)) return;
   leader.heartbeatElapsedTicks += 1;
@@ -50,27 +49,23 @@ export function tickLeader(state: RaftState, leader: Leader): void {
   broadcastHeartbeat(state, leader);
 }
 
-const DISK_PATIENCE_ELECTIONS = 10;
-
-/** A leader whose disk has stopped would keep its office by heartbeats alone while its own log falls behind and every
- * slow moment of one follower stops all commits. It steps down when one batch has not become durable for ten election
- * timeouts; a disk that is merely slow deposes nobody. */
-function holdsDisk(state: RaftState, leader: Leader): boolean {
-  const sequence = state.outstanding[0]?.sequence ?? 0;
-  if (sequence === 0 || sequence !== leader.stalledSequence || state.peers.length === 0) {
-    leader.stalledSequence = sequence;
-    leader.stalledTicks = 0;
-    return true;
+function tickFlow(state: RaftState, flow: Progress['flow'], inFlight: boolean): void {
+  switch (flow.kind) {
+    case 'probe':
+      return;
+    case 'replicate':
+      flow.stalledTicks = inFlight ? flow.stalledTicks + 1 : 0;
+      return;
+    case 'snapshot':
+      flow.quietTicks += 1;
+      if (flow.quietTicks >= repeatTicks(state)) flow.said = false;
+      return;
   }
-  leader.stalledTicks += 1;
-  if (leader.stalledTicks < DISK_PATIENCE_ELECTIONS * state.config.electionTicks) return true;
-  becomeFollower(state, state.term, undefined, 'its disk has stopped persisting');
-  return false;
 }
 
 /** Ends the check-quorum window: steps down unless a majority answered in it. */
 function holdsQuorum(state: RaftState, leader: Leader): boolean {
-  if (countActive(leader) < state.quorum) {
+  if (countActive(state, leader) < quorum(state)) {
     becomeFollower(state, state.term, undefined, 'no majority answered within an election timeout');
     return false;
   }
@@ -80,19 +75,28 @@ function holdsQuorum(state: RaftState, leader: Leader): boolean {
 
 function startWindow(leader: Leader): void {
   leader.windowTicks = 0;
-  for (const progress of leader.progress) progress.active = false;
+  for (const progress of leader.progress) {
+    progress.activeBefore = progress.active;
+    progress.active = false;
+  }
 }
 
-function countActive(leader: Leader): number {
-  let active = 1;
-  for (const progress of leader.progress) if (progress.active) active += 1;
+/** Voters that answered in this window; this node counts while it is one. */
+function countActive(state: RaftState, leader: Leader): number {
+  let active = isVoter(state, state.id) ? 1 : 0;
+  for (const progress of leader.progress) if (progress.voter && progress.active) active += 1;
   return active;
+}
+
+function quorum(state: RaftState): number {
+  return quorumSize(state.members.membership.voters.length);
 }
 
 /** The peer answered in the current term and session. */
 export function noteActive(state: RaftState, leader: Leader, progress: Progress): void {
   progress.active = true;
-  if (leader.contactInDoubt && countActive(leader) >= state.quorum) leader.contactInDoubt = false;
+  if (!leader.contactInDoubt) return;
+  leader.contactInDoubt = countActive(state, leader) < quorum(state);
 }
 
 /** The host stood still. Answers from before the gap prove nothing about now, and peers may have elected another leader
@@ -100,7 +104,8 @@ export function noteActive(state: RaftState, leader: Leader, progress: Progress)
  * rounds stay: a round is confirmed by answers to messages sent after it began, whatever the clocks did. */
 export function doubtContact(state: RaftState, leader: Leader): void {
   startWindow(leader);
-  leader.contactInDoubt = state.peers.length > 0;
+  for (const progress of leader.progress) progress.activeBefore = false;
+  leader.contactInDoubt = otherVoters(state).length > 0;
   leader.heartbeatElapsedTicks = state.config.heartbeatTicks;
 }
 
@@ -108,6 +113,7 @@ export function doubtContact(state: RaftState, leader: Leader): void {
 export function restartSession(state: RaftState, progress: Progress): void {
   state.lastSession += 1;
   renewSession(progress, state.lastSession);
+  meetFloor(state, progress);
 }
 
 export function broadcastHeartbeat(state: RaftState, leader: Leader): void {

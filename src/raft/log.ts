@@ -2,7 +2,7 @@
 // entries sit in one array behind an offset, so that no step copies the log.
 import { assert } from '../lib/assert.ts';
 import { type LogIndex, logIndex, type Term, term } from '../lib/ids.ts';
-import type { LogEntry, TermRun } from './types.ts';
+import type { LogEntry, LogFloor, TermRun } from './types.ts';
 
 /** Bytes booked for an entry beside its payload, so that empty entries are not free. */
 const ENTRY_OVERHEAD_BYTES = 32;
@@ -16,13 +16,16 @@ export interface LogSlice {
 
 export interface RaftLog {
   readonly maxCachedBytes: number;
+  /** The log begins after this entry, whose term is still known. 0: it is whole. */
+  floorIndex: LogIndex;
+  floorTerm: Term;
   /** Cached entries; the one at `head` has index `firstCached`, slots before it are evicted. */
   cached: LogEntry[];
   head: number;
   firstCached: LogIndex;
   lastIndex: LogIndex;
   cachedBytes: number;
-  /** Ascending; every term of the log, also of evicted entries. */
+  /** Ascending; every term of the log after the floor, also of evicted entries. */
   readonly runs: TermRun[];
   /** Durable here, and equal to what this log holds, up to this index. */
   persistedIndex: LogIndex;
@@ -34,18 +37,35 @@ export interface RaftLog {
   memo: (LogSlice & { readonly from: number; readonly to: number }) | undefined;
 }
 
-/** The log of a node that starts: `tail` are the entries after `appliedIndex`, all of it durable. */
+export interface LogStart {
+  readonly floor: Pick<LogFloor, 'index' | 'term'>;
+  readonly runs: readonly TermRun[];
+  readonly lastIndex: LogIndex;
+  /** The newest entries, without gaps up to `lastIndex`. */
+  readonly tail: readonly LogEntry[];
+}
+
+/** The log of a node that starts: all of it is durable. */
 export function openLog(
-  runs: readonly TermRun[],
-  lastIndex: LogIndex,
-  tail: readonly LogEntry[],
+  { floor, runs, lastIndex, tail }: LogStart,
   maxCachedBytes: number,
 ): RaftLog {
-  assert((runs.length === 0) === (lastIndex === 0), 'a log has term runs iff it has entries');
-  assert(lastIndex === 0 || runs[0]?.firstIndex === 1, 'the first term run begins at index 1');
+  assert(lastIndex >= floor.index, 'a log ends where it begins or later');
+  assert(
+    (runs.length === 0) === (lastIndex === floor.index),
+    'a log has term runs iff it has entries',
+  );
+  const begin = logIndex(floor.index + 1);
+  assert(
+    runs.length === 0 || runs[0]?.firstIndex === begin,
+    'the first term run begins at the floor',
+  );
   const first = logIndex(lastIndex - tail.length + 1);
+  assert(first >= begin, 'no entry at or below the floor is held');
   const log: RaftLog = {
     maxCachedBytes,
+    floorIndex: floor.index,
+    floorTerm: floor.term,
     cached: [...tail],
     head: 0,
     firstCached: first,
@@ -59,7 +79,9 @@ export function openLog(
   };
   runs.forEach((run, at) => {
     const before = runs[at - 1];
-    const rises = !before || (run.firstIndex > before.firstIndex && run.term > before.term);
+    const rises = before
+      ? run.firstIndex > before.firstIndex && run.term > before.term
+      : run.term >= floor.term;
     assert(rises && run.firstIndex <= lastIndex, 'term runs rise within the log');
   });
   tail.forEach((entry, at) => {
@@ -76,16 +98,17 @@ export function entryBytes(entry: LogEntry): number {
 }
 
 export function lastTerm(log: RaftLog): Term {
-  return log.runs.at(-1)?.term ?? term(0);
+  return log.runs.at(-1)?.term ?? log.floorTerm;
 }
 
-/** Term of the entry at `index`, 0 at index 0, undefined beyond the log. */
+/** Term of the entry at `index`; known at the floor too, which has term 0 where the log is whole. Undefined beyond the log
+ * and below the floor: an entry that is gone has no term, and above all not that of an entry that never was. */
 export function termAt(log: RaftLog, index: number): Term | undefined {
-  if (index > log.lastIndex) return undefined;
-  return log.runs[runAt(log, index)]?.term ?? term(0);
+  if (index > log.lastIndex || index < log.floorIndex) return undefined;
+  return log.runs[runAt(log, index)]?.term ?? log.floorTerm;
 }
 
-/** Position of the run that covers `index`; -1 before the log. */
+/** Position of the run that covers `index`; -1 at the floor. */
 function runAt(log: RaftLog, index: number): number {
   let low = 0;
   let high = log.runs.length - 1;
@@ -99,12 +122,12 @@ function runAt(log: RaftLog, index: number): number {
   return high;
 }
 
-/** First index of the run of equal terms around `index`. */
+/** First index after the floor of the run of equal terms around `index`; the floor itself where that is asked for. */
 export function firstIndexOfTermAt(log: RaftLog, index: LogIndex): LogIndex {
-  return log.runs[runAt(log, index)]?.firstIndex ?? logIndex(0);
+  return log.runs[runAt(log, index)]?.firstIndex ?? log.floorIndex;
 }
 
-/** Last index whose term is `wanted`; undefined if the log has none. */
+/** Last index whose term is `wanted`, the floor included; undefined if the log has none. */
 export function lastIndexOfTerm(log: RaftLog, wanted: Term): LogIndex | undefined {
   for (let at = log.runs.length - 1; at >= 0; at--) {
     const run = log.runs[at];
@@ -113,7 +136,7 @@ export function lastIndexOfTerm(log: RaftLog, wanted: Term): LogIndex | undefine
     const following = log.runs[at + 1];
     return following ? logIndex(following.firstIndex - 1) : log.lastIndex;
   }
-  return undefined;
+  return wanted === log.floorTerm ? log.floorIndex : undefined;
 }
 
 /** Section 5.4.1: the later last term wins, then the longer log. */
@@ -182,9 +205,14 @@ export function rangeOf(log: RaftLog, from: LogIndex, to: LogIndex): readonly Lo
 
 /** Lets entries leave memory, oldest first, while the cache is over its limit; never one beyond `upTo`. */
 export function evict(log: RaftLog, upTo: LogIndex): void {
-  if (log.cachedBytes <= log.maxCachedBytes || log.firstCached > upTo) return;
+  if (log.cachedBytes <= log.maxCachedBytes) return;
+  forget(log, upTo, log.maxCachedBytes);
+}
+
+function forget(log: RaftLog, upTo: LogIndex, maxCachedBytes: number): void {
+  if (log.firstCached > upTo) return;
   let first: number = log.firstCached;
-  while (log.cachedBytes > log.maxCachedBytes && first <= upTo) {
+  while (log.cachedBytes > maxCachedBytes && first <= upTo) {
     const entry = log.cached[log.head];
     assert(entry !== undefined, 'the cache reaches to the end of the log');
     log.cachedBytes -= entryBytes(entry);
@@ -197,6 +225,39 @@ export function evict(log: RaftLog, upTo: LogIndex): void {
   if (log.head < COMPACT_AT || log.head * 2 < log.cached.length) return;
   log.cached = log.cached.slice(log.head);
   log.head = 0;
+}
+
+/** The log begins after `index`, which it holds. */
+export function raiseFloor(log: RaftLog, index: LogIndex): void {
+  const atIndex = termAt(log, index);
+  assert(index > log.floorIndex && atIndex !== undefined, 'the floor rises within the log');
+  while (log.runs.length > 1 && (log.runs[1]?.firstIndex ?? 0) <= index + 1) log.runs.shift();
+  const run = log.runs[0];
+  if (index === log.lastIndex) log.runs.length = 0;
+  else if (run && run.firstIndex <= index)
+    log.runs[0] = { ...run, firstIndex: logIndex(index + 1) };
+  log.floorIndex = index;
+  log.floorTerm = atIndex;
+  // Every entry counts for something, so none is kept below.
+  forget(log, index, 0);
+  // Entries that no batch has carried yet need none any more.
+  if (log.issuedIndex < index) log.issuedIndex = index;
+}
+
+/** Nothing of this log stays: it goes on after an entry that it does not hold. What the disk holds is right up to
+ * `agreedTo` only. */
+export function dropLog(log: RaftLog, index: LogIndex, atIndex: Term, agreedTo: LogIndex): void {
+  log.cached = [];
+  log.head = 0;
+  log.cachedBytes = 0;
+  log.runs.length = 0;
+  log.floorIndex = index;
+  log.floorTerm = atIndex;
+  log.firstCached = logIndex(index + 1);
+  log.lastIndex = index;
+  log.issuedIndex = index;
+  log.memo = undefined;
+  if (log.persistedIndex > agreedTo) log.persistedIndex = agreedTo;
 }
 
 /** Fills evicted slots until the array is compacted, so that payloads are released at once. */

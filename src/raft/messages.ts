@@ -92,7 +92,7 @@ export interface InstallSnapshot {
   readonly term: Term;
   readonly session: Session;
 }
-/** The receiver's log now begins at `index`: a snapshot up to it is durable there, whatever the log held before. */
+/** Everything up to `index` is durable at the sender, as a snapshot and what follows it in the log. */
 export interface InstallSnapshotResponse {
   readonly kind: 'installSnapshotResponse';
   readonly term: Term;

@@ -2,7 +2,9 @@
 import { assert } from '../lib/assert.ts';
 import { type LogIndex, nextIndex, type Term } from '../lib/ids.ts';
 import { evictDone } from './commit.ts';
+import { floorOf } from './floor.ts';
 import { rangeOf, truncateLog } from './log.ts';
+import { rollBackMembership } from './membership.ts';
 import type { IssuedBatch, RaftState } from './state.ts';
 import type { PersistBatch } from './types.ts';
 
@@ -12,6 +14,7 @@ export function needsPersist(state: RaftState): boolean {
   return (
     state.term !== state.issuedTerm ||
     state.votedFor !== state.issuedVote ||
+    log.floorIndex > state.issuedFloor ||
     log.lastIndex > log.issuedIndex ||
     log.truncateAfter !== undefined
   );
@@ -27,7 +30,7 @@ export function takePersist(state: RaftState): PersistBatch | undefined {
     term,
     hardState: { term, votedFor, commitIndex: state.commitIndex },
     truncateAfter: log.truncateAfter,
-    floor: undefined,
+    floor: log.floorIndex > state.issuedFloor ? floorOf(state) : undefined,
     entries: rangeOf(log, nextIndex(log.issuedIndex), log.lastIndex),
   };
   state.outstanding.push({
@@ -35,9 +38,11 @@ export function takePersist(state: RaftState): PersistBatch | undefined {
     term,
     votedFor,
     stableTo: log.lastIndex,
+    issuedAtTick: state.ticks,
   });
   state.issuedTerm = term;
   state.issuedVote = votedFor;
+  state.issuedFloor = log.floorIndex;
   log.issuedIndex = log.lastIndex;
   log.truncateAfter = undefined;
   return batch;
@@ -57,6 +62,7 @@ export function completePersist(
     newest = state.outstanding.shift();
   }
   if (!newest) return undefined;
+  if (state.outstanding.length === 0) state.diskInDoubt = false;
   assert(newest.term === term, 'a completion names the term its batch was issued under');
   if (term !== state.term) return undefined;
   const { log } = state;
@@ -69,6 +75,7 @@ export function completePersist(
 export function dropSuffix(state: RaftState, after: LogIndex): void {
   assert(state.role.kind === 'follower', 'only a follower drops entries');
   truncateLog(state.log, after);
+  rollBackMembership(state, after);
   for (const batch of state.outstanding) if (batch.stableTo > after) batch.stableTo = after;
   state.outbox.events.push({ kind: 'truncated', after, term: state.term });
 }

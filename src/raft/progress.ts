@@ -1,5 +1,5 @@
 // What a leader knows about one peer (Figure 2, volatile state on leaders: nextIndex, matchIndex), with the flow state
-// around it. A union by `kind` leaves room for a third state in which the peer receives a snapshot.
+// around it: asked where it stands, streamed to, or in need of a snapshot.
 import { assert } from '../lib/assert.ts';
 import { type LogIndex, logIndex, type NodeId } from '../lib/ids.ts';
 import type { RaftConfig } from './config.ts';
@@ -27,11 +27,21 @@ interface Replicating {
   stalledTicks: number;
 }
 
+/** The entries the peer needs next are gone: it has been told to pull a snapshot, and gets none until it has one. */
+interface Awaiting {
+  readonly kind: 'snapshot';
+  /** It has been told, `quietTicks` ago. */
+  said: boolean;
+  quietTicks: number;
+}
+
 export interface Progress {
   readonly peer: NodeId;
+  /** Counts for elections, commitment and rounds. False for a learner. */
+  voter: boolean;
   readonly inflight: Inflight;
   session: Session;
-  flow: Probing | Replicating;
+  flow: Probing | Replicating | Awaiting;
   matchIndex: LogIndex;
   nextIndex: LogIndex;
   /** The highest leaderCommit told to the peer in this session. */
@@ -40,6 +50,8 @@ export interface Progress {
   ackedRound: number;
   /** The peer answered something in the current check-quorum window. */
   active: boolean;
+  /** It did in the window before. */
+  activeBefore: boolean;
   /** Names the evicted entries that the host is reading for this peer. */
   fetchTicket: number | undefined;
 }
@@ -52,6 +64,7 @@ export function createProgress(
 ): Progress {
   return {
     peer,
+    voter: false,
     inflight: createInflight(config.maxInflightMessages, config.maxInflightBytes),
     session,
     flow: { kind: 'probe', asked: false, heartbeatSinceAsked: false },
@@ -60,6 +73,7 @@ export function createProgress(
     commitTold: logIndex(0),
     ackedRound: 0,
     active: false,
+    activeBefore: false,
     fetchTicket: undefined,
   };
 }
@@ -83,6 +97,10 @@ export function renewSession(progress: Progress, session: Session): void {
 
 /** Takes in a successful acknowledgement. True when matchIndex rose. */
 export function acknowledge(progress: Progress, matchIndex: LogIndex): boolean {
+  assert(
+    progress.flow.kind !== 'snapshot',
+    'who awaits a snapshot was sent nothing to acknowledge',
+  );
   const rose = matchIndex > progress.matchIndex;
   if (rose) progress.matchIndex = matchIndex;
   if (progress.flow.kind === 'probe') {
@@ -99,7 +117,7 @@ export function acknowledge(progress: Progress, matchIndex: LogIndex): boolean {
 /** Takes in a refusal of the AppendEntries after `refused`; `lookNext` is where the hint says the logs may agree. False:
  * the refusal answers a question that is no longer open. */
 export function backtrack(progress: Progress, refused: LogIndex, lookNext: number): boolean {
-  if (refused <= progress.matchIndex) return false;
+  if (refused <= progress.matchIndex || progress.flow.kind === 'snapshot') return false;
   if (progress.flow.kind === 'probe' && refused !== progress.nextIndex - 1) return false;
   const lowest = progress.matchIndex + 1;
   becomeProbing(progress, logIndex(Math.max(lowest, Math.min(lookNext, refused))));
@@ -108,6 +126,7 @@ export function backtrack(progress: Progress, refused: LogIndex, lookNext: numbe
 
 /** Books one AppendEntries of `count` entries from nextIndex. */
 export function noteSent(progress: Progress, count: number, bytes: number): void {
+  assert(progress.flow.kind !== 'snapshot', 'who awaits a snapshot is sent no entries');
   if (progress.flow.kind === 'probe') {
     progress.flow.asked = true;
     progress.flow.heartbeatSinceAsked = false;
@@ -121,5 +140,18 @@ export function noteSent(progress: Progress, count: number, bytes: number): void
 
 /** True when flow control lets a message with entries go out. */
 export function maySend(progress: Progress): boolean {
-  return progress.flow.kind === 'probe' ? !progress.flow.asked : !isFull(progress.inflight);
+  const { flow } = progress;
+  switch (flow.kind) {
+    case 'probe':
+      return !flow.asked;
+    case 'replicate':
+      return !isFull(progress.inflight);
+    case 'snapshot':
+      return false;
+  }
+}
+
+/** It answered within the last check-quorum window or this one. */
+export function wasHeard(progress: Progress): boolean {
+  return progress.active || progress.activeBefore;
 }

@@ -1,13 +1,17 @@
 // The core as one object: inputs in, a Ready out. Every step ends with the invariants.
 import { assert } from '../lib/assert.ts';
 import { logIndex, type NodeId, type Term } from '../lib/ids.ts';
-import { noteApplied, takeCommitted } from './commit.ts';
+import { proposeMembership } from './change.ts';
+import { hasCommitted, noteApplied, takeCommitted } from './commit.ts';
+import { forgiveDisk, tickDisk } from './disk.ts';
 import { countOwnVote, losePeer, tickElection } from './election.ts';
-import type { Input, Proposal } from './input.ts';
+import { compact, lacksState } from './floor.ts';
+import type { Input, Proposal, Token } from './input.ts';
 import { checkInvariants, remember } from './invariants.ts';
 import { broadcastHeartbeat, doubtContact, restartSession, tickLeader } from './leadership.ts';
 import { createOutbox, isEmpty } from './outbox.ts';
 import { completePersist, needsPersist, takePersist } from './persistence.ts';
+import { wasHeard } from './progress.ts';
 import {
   confirmRounds,
   hasReadsToStart,
@@ -25,7 +29,9 @@ import {
   sendEntries,
   takeFetched,
 } from './replication.ts';
+import { takeSnapshot, tickSnapshot } from './snapshot.ts';
 import { createState, leaderOf, type RaftStart, type RaftState } from './state.ts';
+import { startTransfer } from './transfer.ts';
 
 /** The core. `step` changes state, `takeReady` hands out what must be done since the last call; several steps may
  * precede one takeReady: that is group commit. Throws InvariantError when an invariant is broken; the host must stop. */
@@ -57,7 +63,7 @@ export function createRaft(start: RaftStart): Raft {
       return ready;
     },
     view: () => view(state),
-    peers: () => [],
+    peers: () => peers(state),
   };
 }
 
@@ -69,6 +75,15 @@ function step(state: RaftState, input: Input): void {
       return receive(state, input.from, input.message);
     case 'propose':
       return proposeOrReject(state, input.proposals);
+    case 'proposeMembership':
+      return changeOrReject(state, input.token, input.payload);
+    case 'transferLeadership':
+      if (state.role.kind === 'leader') startTransfer(state, state.role, input.target);
+      return undefined;
+    case 'snapshotReceived':
+      return takeSnapshot(state, input);
+    case 'compact':
+      return compact(state, input.index);
     case 'readIndex':
       return requestRead(state, input.token);
     case 'persisted':
@@ -91,12 +106,16 @@ function step(state: RaftState, input: Input): void {
 }
 
 function tick(state: RaftState): void {
+  tickDisk(state);
   const role = state.role;
   if (role.kind === 'leader') {
     tickLeader(state, role);
     return;
   }
-  if (role.kind === 'follower') tickReads(state, role);
+  if (role.kind === 'follower') {
+    tickReads(state, role);
+    tickSnapshot(state, role);
+  }
   tickElection(state);
 }
 
@@ -105,8 +124,17 @@ function proposeOrReject(state: RaftState, proposals: readonly Proposal[]): void
     propose(state, state.role, proposals);
     return;
   }
+  for (const { token } of proposals) rejectElsewhere(state, token);
+}
+
+function changeOrReject(state: RaftState, token: Token, payload: Uint8Array): void {
+  if (state.role.kind === 'leader') proposeMembership(state, state.role, token, payload);
+  else rejectElsewhere(state, token);
+}
+
+function rejectElsewhere(state: RaftState, token: Token): void {
   const reason = leaderOf(state) === undefined ? 'noLeader' : 'notLeader';
-  for (const { token } of proposals) state.outbox.rejected.push({ token, reason });
+  state.outbox.rejected.push({ token, reason });
 }
 
 function persisted(state: RaftState, sequence: number, term: Term): void {
@@ -126,6 +154,7 @@ function restartReplication(state: RaftState, peer: NodeId): void {
  * and nobody goes on believing in a leader, itself included, because of contact from before. */
 function clockGap(state: RaftState, ticks: number): void {
   assert(Number.isSafeInteger(ticks) && ticks > 0, 'a clock gap lasts whole ticks');
+  forgiveDisk(state);
   const role = state.role;
   if (role.kind === 'leader') {
     doubtContact(state, role);
@@ -140,8 +169,8 @@ function hasReady(state: RaftState): boolean {
   const role = state.role;
   return (
     !isEmpty(state.outbox) ||
-    state.configurationTold !== state.configuration ||
-    state.handedOutIndex < state.commitIndex ||
+    state.configurationTold !== state.members.configuration ||
+    hasCommitted(state) ||
     needsPersist(state) ||
     hasReadsToStart(state) ||
     (role.kind === 'leader' && hasEntriesToSend(state, role))
@@ -154,17 +183,15 @@ function takeReady(state: RaftState): Ready {
   if (role.kind === 'leader') sendEntries(state, role);
   const persist = takePersist(state);
   const committed = takeCommitted(state);
-  const { outbox } = state;
-  const configuration = state.configurationTold ? undefined : state.configuration;
-  state.configurationTold = state.configuration;
+  const { outbox, configurationTold } = state;
+  const { configuration } = state.members;
   state.outbox = createOutbox();
+  state.configurationTold = configuration;
   return {
-    persist,
-    install: undefined,
-    pullSnapshotFrom: undefined,
-    configuration,
-    committed,
     ...outbox,
+    persist,
+    committed,
+    configuration: configuration === configurationTold ? undefined : configuration,
   };
 }
 
@@ -190,11 +217,23 @@ function view(state: RaftState): RaftView {
     commitIndex: state.commitIndex,
     appliedIndex: state.appliedIndex,
     persistedIndex: log.persistedIndex,
-    firstIndex: logIndex(1),
-    membership: state.membership,
-    configurationIndex: state.configuration.index,
-    awaitsSnapshot: false,
-    transferTarget: undefined,
+    firstIndex: logIndex(log.floorIndex + 1),
+    membership: state.members.membership,
+    configurationIndex: state.members.configuration.index,
+    awaitsSnapshot: lacksState(state),
+    transferTarget: role.kind === 'leader' ? role.transfer?.target : undefined,
     committedInTerm: role.kind === 'leader' && role.committedInTerm,
   };
+}
+
+function peers(state: RaftState): readonly PeerView[] {
+  const { role } = state;
+  if (role.kind !== 'leader') return [];
+  return role.progress.map((progress) => ({
+    peer: progress.peer,
+    learner: !progress.voter,
+    flow: progress.flow.kind,
+    matchIndex: progress.matchIndex,
+    active: wasHeard(progress),
+  }));
 }

@@ -1,9 +1,12 @@
 // ReadIndex (dissertation 6.4): the leader proves that it still leads with one round of heartbeats for all reads of one
 // Ready, also for followers that ask. No clock is involved.
+import { assert } from '../lib/assert.ts';
 import { logIndex, type NodeId } from '../lib/ids.ts';
 import type { Token } from './input.ts';
+import { isVoter } from './membership.ts';
 import type { ReadIndexRequest, ReadIndexResponse } from './messages.ts';
 import { sendNow } from './outbox.ts';
+import type { Progress } from './progress.ts';
 import { majorityValue } from './quorum.ts';
 import type { Follower, ForwardedReads, Leader, RaftState, ReadRequest } from './state.ts';
 
@@ -111,15 +114,27 @@ export function openRound(state: RaftState, leader: Leader): void {
   reads.queued = [];
 }
 
-/** Answers every round that a majority, this node included, has confirmed. */
+/** One value for each voter; `own` is this node's, which counts only while it is one. Learners count for nothing. */
+export function ofVoters(
+  state: RaftState,
+  leader: Leader,
+  valueOf: (progress: Progress) => number,
+  own: number,
+): Float64Array {
+  const { voters } = state.members.membership;
+  const values = new Float64Array(voters.length);
+  let filled = 0;
+  for (const progress of leader.progress) if (progress.voter) values[filled++] = valueOf(progress);
+  if (isVoter(state, state.id)) values[filled++] = own;
+  assert(filled === voters.length, 'there is one value for each voter');
+  return values;
+}
+
+/** Answers every round that a majority, this node included while it is a voter, has confirmed. */
 export function confirmRounds(state: RaftState, leader: Leader): void {
   const { reads } = leader;
   if (reads.rounds.length === 0) return;
-  const values = new Float64Array(leader.progress.length + 1);
-  leader.progress.forEach((progress, at) => {
-    values[at] = progress.ackedRound;
-  });
-  values[leader.progress.length] = reads.lastRound;
+  const values = ofVoters(state, leader, (progress) => progress.ackedRound, reads.lastRound);
   const confirmed = majorityValue(values);
   let done = 0;
   for (const { round, index, requests } of reads.rounds) {

@@ -6,12 +6,19 @@ import {
   handlePreVoteResponse,
   handleRequestVote,
   handleRequestVoteResponse,
+  handleTimeoutNow,
   hearsLeader,
   refuseVote,
 } from './election.ts';
 import { handleAppendEntries, handleHeartbeat, refuseOldLeader } from './following.ts';
 import { noteActive } from './leadership.ts';
-import type { AppendEntriesResponse, HeartbeatResponse, Message } from './messages.ts';
+import type {
+  AppendEntriesResponse,
+  HeartbeatResponse,
+  InstallSnapshotResponse,
+  Message,
+  RequestVote,
+} from './messages.ts';
 import type { Progress } from './progress.ts';
 import {
   confirmRounds,
@@ -19,12 +26,20 @@ import {
   handleReadIndexResponse,
   refuseRead,
 } from './read-index.ts';
-import { handleAppendEntriesResponse, noteRound, resumeFlow } from './replication.ts';
+import { handleAppendEntriesResponse, noteMatch, noteRound, resumeFlow } from './replication.ts';
 import { becomeFollower } from './role.ts';
+import {
+  handleInstallSnapshot,
+  handleInstallSnapshotResponse,
+  handleSnapshotWanted,
+} from './snapshot.ts';
 import type { Leader, RaftState } from './state.ts';
 
+/** A request is answered whoever sends it: the sender may be a member by a configuration that has not come here yet, and a
+ * node that waited for that might wait for ever (dissertation 4.1). The host has made sure that it is of this cluster. An
+ * answer counts only from those it was asked of. */
 export function receive(state: RaftState, from: NodeId, message: Message): void {
-  if (!state.peers.includes(from)) return;
+  if (from === state.id) return undefined;
   if (state.gone.size > 0) state.gone.delete(from);
   // A question that changes nothing: it must not move the term either.
   if (message.kind === 'preVote') return handlePreVote(state, from, message);
@@ -37,12 +52,24 @@ export function receive(state: RaftState, from: NodeId, message: Message): void 
  * reached. And a candidate cannot disturb a node that hears a live leader: its request is ignored (dissertation 4.2.3). */
 function adoptTerm(state: RaftState, from: NodeId, message: Message): boolean {
   if (message.kind === 'preVoteResponse' && message.voteGranted) return true;
-  if (message.kind === 'requestVote' && hearsLeader(state)) return false;
-  const leads = message.kind === 'appendEntries' || message.kind === 'heartbeat';
+  if (message.kind === 'requestVote' && isDisturbing(state, message)) return false;
+  const leads = LEADERS_OWN.has(message.kind);
   const leader = leads ? from : undefined;
   becomeFollower(state, message.term, leader, `${message.kind} of a higher term from ${from}`);
   return true;
 }
+
+/** A candidate cannot depose a leader that is heard, unless that leader itself asked it to campaign (dissertation 3.10). */
+function isDisturbing(state: RaftState, request: RequestVote): boolean {
+  return !request.transfer && hearsLeader(state);
+}
+
+const LEADERS_OWN: ReadonlySet<Message['kind']> = new Set([
+  'appendEntries',
+  'heartbeat',
+  'installSnapshot',
+  'timeoutNow',
+]);
 
 /** Requests of an earlier term are refused with the current one, so that the sender catches up; answers are dropped. */
 function answerOldTerm(state: RaftState, from: NodeId, message: Message): void {
@@ -51,6 +78,7 @@ function answerOldTerm(state: RaftState, from: NodeId, message: Message): void {
       return refuseVote(state, from);
     case 'appendEntries':
     case 'heartbeat':
+    case 'installSnapshot':
       return refuseOldLeader(state, from, message);
     case 'readIndexRequest':
       return refuseRead(state, from, message.context);
@@ -60,6 +88,9 @@ function answerOldTerm(state: RaftState, from: NodeId, message: Message): void {
     case 'appendEntriesResponse':
     case 'heartbeatResponse':
     case 'readIndexResponse':
+    case 'installSnapshotResponse':
+    case 'snapshotWanted':
+    case 'timeoutNow':
       return undefined;
   }
 }
@@ -71,15 +102,22 @@ function dispatch(state: RaftState, from: NodeId, message: Message): void {
     case 'preVoteResponse':
       return handlePreVoteResponse(state, from, message);
     case 'requestVote':
-      return hearsLeader(state) ? undefined : handleRequestVote(state, from, message);
+      return isDisturbing(state, message) ? undefined : handleRequestVote(state, from, message);
     case 'requestVoteResponse':
       return handleRequestVoteResponse(state, from, message);
     case 'appendEntries':
       return handleAppendEntries(state, from, message);
     case 'heartbeat':
       return handleHeartbeat(state, from, message);
+    case 'installSnapshot':
+      return handleInstallSnapshot(state, from, message);
+    case 'timeoutNow':
+      return handleTimeoutNow(state, from);
+    case 'snapshotWanted':
+      return handleSnapshotWanted(state, from);
     case 'appendEntriesResponse':
     case 'heartbeatResponse':
+    case 'installSnapshotResponse':
       return handleReply(state, from, message);
     case 'readIndexRequest':
       return handleReadIndexRequest(state, from, message);
@@ -93,7 +131,7 @@ function dispatch(state: RaftState, from: NodeId, message: Message): void {
 function handleReply(
   state: RaftState,
   from: NodeId,
-  reply: AppendEntriesResponse | HeartbeatResponse,
+  reply: AppendEntriesResponse | HeartbeatResponse | InstallSnapshotResponse,
 ): void {
   const leader = state.role;
   if (leader.kind !== 'leader') return;
@@ -103,10 +141,14 @@ function handleReply(
     return;
   }
   noteActive(state, leader, progress);
-  if (reply.kind === 'appendEntriesResponse') {
-    handleAppendEntriesResponse(state, leader, progress, reply);
-  } else {
-    heardHeartbeat(state, leader, progress, reply);
+  switch (reply.kind) {
+    case 'appendEntriesResponse':
+      return handleAppendEntriesResponse(state, leader, progress, reply);
+    case 'heartbeatResponse':
+      return heardHeartbeat(state, leader, progress, reply);
+    case 'installSnapshotResponse':
+      if (handleInstallSnapshotResponse(state, progress, reply)) noteMatch(state, leader);
+      return undefined;
   }
 }
 

@@ -4,7 +4,9 @@ import { assert } from '../lib/assert.ts';
 import { type LogIndex, logIndex, nextIndex } from '../lib/ids.ts';
 import { commitTo } from './commit.ts';
 import type { Proposal } from './input.ts';
-import { appendEntry, bytesBetween, entryBytes, lastIndexOfTerm, sliceLog, termAt } from './log.ts';
+import { meetFloor, needSnapshot } from './floor.ts';
+import { bytesBetween, entryBytes, lastIndexOfTerm, sliceLog, termAt } from './log.ts';
+import { appendToLog } from './membership.ts';
 import type { AppendEntriesResponse, HeartbeatResponse } from './messages.ts';
 import { sendNow } from './outbox.ts';
 import {
@@ -16,7 +18,10 @@ import {
   type Progress,
 } from './progress.ts';
 import { isReachedByMajority, majorityValue } from './quorum.ts';
+import { ofVoters } from './read-index.ts';
+import { sendInstallSnapshot } from './snapshot.ts';
 import type { Leader, RaftState } from './state.ts';
+import { advanceTransfer, leaveIfRemoved } from './transfer.ts';
 import type { EntryKind, LogEntry } from './types.ts';
 
 export function appendAsLeader(
@@ -27,7 +32,7 @@ export function appendAsLeader(
 ): LogIndex {
   const index = nextIndex(state.log.lastIndex);
   const entry: LogEntry = { index, term: state.term, kind, payload };
-  appendEntry(state.log, entry);
+  appendToLog(state, entry);
   leader.uncommittedBytes += entryBytes(entry);
   return index;
 }
@@ -36,6 +41,10 @@ export function appendAsLeader(
 export function propose(state: RaftState, leader: Leader, proposals: readonly Proposal[]): void {
   const { outbox, term } = state;
   for (const { token, payload } of proposals) {
+    if (leader.transfer !== undefined) {
+      outbox.rejected.push({ token, reason: 'transferring' });
+      continue;
+    }
     const full = leader.uncommittedBytes + payload.byteLength > state.config.maxUncommittedBytes;
     if (full && leader.uncommittedBytes > 0) {
       outbox.rejected.push({ token, reason: 'overloaded' });
@@ -56,6 +65,7 @@ export function sendEntries(state: RaftState, leader: Leader): void {
 }
 
 function isDue(state: RaftState, progress: Progress): boolean {
+  if (progress.flow.kind === 'snapshot') return !progress.flow.said;
   if (progress.fetchTicket !== undefined || !maySend(progress)) return false;
   // A question is due even with nothing to send: it is how the leader learns where the peer stands.
   if (progress.flow.kind === 'probe') return true;
@@ -64,11 +74,16 @@ function isDue(state: RaftState, progress: Progress): boolean {
 
 function sendNext(state: RaftState, progress: Progress): void {
   const { log, config } = state;
-  if (progress.nextIndex >= log.firstCached) {
+  const { flow } = progress;
+  if (flow.kind === 'snapshot') {
+    flow.said = true;
+    flow.quietTicks = 0;
+    sendInstallSnapshot(state, progress);
+  } else if (progress.nextIndex >= log.firstCached) {
     const window = config.maxInflightBytes - progress.inflight.bytes;
     const slice = sliceLog(log, progress.nextIndex, Math.min(config.maxAppendBytes, window));
     sendAppendEntries(state, progress, slice.entries, slice.bytes);
-  } else if (progress.flow.kind === 'probe') {
+  } else if (flow.kind === 'probe') {
     // Reading old entries for a question that may be refused would be wasted; the bare question does.
     sendAppendEntries(state, progress, [], 0);
   } else {
@@ -92,7 +107,7 @@ function sendAppendEntries(
 ): void {
   const prevLogIndex = logIndex(progress.nextIndex - 1);
   const prevLogTerm = termAt(state.log, prevLogIndex);
-  assert(prevLogTerm !== undefined, 'nextIndex is at most one beyond the log');
+  assert(prevLogTerm !== undefined, 'nextIndex is above the floor and at most one beyond the log');
   sendNow(state.outbox, progress.peer, {
     kind: 'appendEntries',
     term: state.term,
@@ -139,12 +154,28 @@ export function handleAppendEntriesResponse(
   progress: Progress,
   response: AppendEntriesResponse,
 ): void {
+  const { log } = state;
+  const { matchIndex } = response;
+  // No entries are sent in the session of a snapshot, so this can only be a peer that is not what it seems.
+  if (progress.flow.kind === 'snapshot') return;
   if (!response.success) {
-    backtrack(progress, response.matchIndex, whereToLook(state, response));
+    const moved = backtrack(progress, matchIndex, whereToLook(state, response));
+    if (!moved || progress.nextIndex > log.floorIndex) return;
+    // Refused at the floor, it holds nothing that this log could go on from.
+    if (matchIndex === log.floorIndex) needSnapshot(state, progress);
+    else meetFloor(state, progress);
     return;
   }
-  assert(response.matchIndex <= state.log.lastIndex, 'a peer holds nothing that was never sent');
-  if (acknowledge(progress, response.matchIndex)) advanceCommit(state, leader);
+  assert(matchIndex <= log.lastIndex, 'a peer holds nothing that was never sent');
+  const rose = acknowledge(progress, matchIndex);
+  meetFloor(state, progress);
+  if (rose) noteMatch(state, leader);
+}
+
+/** The log reaches further at some peer. */
+export function noteMatch(state: RaftState, leader: Leader): void {
+  advanceCommit(state, leader);
+  if (state.role === leader) advanceTransfer(state, leader);
 }
 
 /** Fast backtracking (section 5.3): skips a whole term per answer. If this log has the conflicting term too, the logs may
@@ -162,9 +193,12 @@ export function resumeFlow(state: RaftState, progress: Progress): void {
   const { flow } = progress;
   if (flow.kind === 'probe') {
     if (flow.heartbeatSinceAsked) flow.asked = false;
-  } else if (flow.stalledTicks >= state.config.electionTicks && progress.inflight.count > 0) {
-    becomeProbing(progress, nextIndex(progress.matchIndex));
+    return;
   }
+  if (flow.kind === 'snapshot' || progress.inflight.count === 0) return;
+  if (flow.stalledTicks < state.config.electionTicks) return;
+  becomeProbing(progress, nextIndex(progress.matchIndex));
+  meetFloor(state, progress);
 }
 
 export function noteRound(progress: Progress, response: HeartbeatResponse): void {
@@ -175,11 +209,7 @@ export function noteRound(progress: Progress, response: HeartbeatResponse): void
  * counts as far as it is durable. */
 export function advanceCommit(state: RaftState, leader: Leader): void {
   const { log } = state;
-  const values = new Float64Array(leader.progress.length + 1);
-  leader.progress.forEach((progress, at) => {
-    values[at] = progress.matchIndex;
-  });
-  values[leader.progress.length] = log.persistedIndex;
+  const values = ofVoters(state, leader, (progress) => progress.matchIndex, log.persistedIndex);
   const reached = logIndex(majorityValue(values));
   if (reached <= state.commitIndex || termAt(log, reached) !== state.term) return;
   assert(isReachedByMajority(values, reached), 'a majority holds what is committed');
@@ -187,4 +217,5 @@ export function advanceCommit(state: RaftState, leader: Leader): void {
   assert(leader.uncommittedBytes >= 0, 'uncommitted bytes are counted once');
   leader.committedInTerm = true;
   commitTo(state, reached);
+  leaveIfRemoved(state, leader);
 }

@@ -8,6 +8,7 @@ import {
   drawHurriedTimer,
   drawTimer,
   type ElectionTimer,
+  type Follower,
   leaderOf,
   type RaftState,
   type RoleState,
@@ -15,12 +16,15 @@ import {
 
 export function enter(state: RaftState, role: RoleState, reason: string): void {
   const leaderBefore = leaderOf(state);
-  const kindBefore = state.role.kind;
+  const before = state.role;
   abandonReads(state);
   state.role = role;
   const { term, outbox } = state;
-  if (role.kind !== kindBefore) {
-    if (kindBefore === 'leader') outbox.events.push({ kind: 'steppedDown', term, reason });
+  if (before.kind === 'leader' && before.transfer !== undefined) {
+    outbox.events.push({ kind: 'transferEnded', reason: 'this node leads no longer' });
+  }
+  if (role.kind !== before.kind) {
+    if (before.kind === 'leader') outbox.events.push({ kind: 'steppedDown', term, reason });
     outbox.events.push({ kind: 'roleChanged', role: role.kind, term, reason });
   }
   announceLeader(state, leaderBefore);
@@ -38,31 +42,38 @@ export function becomeFollower(
   term: Term,
   leader: NodeId | undefined,
   reason: string,
-): void {
+): Follower {
   assert(term >= state.term, 'the term never falls');
   const timer = leader === undefined ? retryTimer(state) : drawTimer(state.config, state.random);
   if (term > state.term) {
     state.term = term;
     state.votedFor = undefined;
   }
-  enter(state, createFollower(leader, timer), reason);
+  const follower = createFollower(leader, timer);
+  enter(state, follower, reason);
+  return follower;
 }
 
-/** A sign of life from the leader of the current term: AppendEntries or Heartbeat. */
-export function followLeader(state: RaftState, leader: NodeId): void {
+/** A sign of life from the leader of the current term: anything that only a leader sends. */
+export function followLeader(state: RaftState, leader: NodeId): Follower {
   const role = state.role;
   assert(role.kind !== 'leader', 'a term has at most one leader');
   if (role.kind !== 'follower') {
-    becomeFollower(state, state.term, leader, `heard from ${leader}, the leader of this term`);
-    return;
+    return becomeFollower(
+      state,
+      state.term,
+      leader,
+      `heard from ${leader}, the leader of this term`,
+    );
   }
   assert(role.leader === undefined || role.leader === leader, 'a term has at most one leader');
   role.silentTicks = 0;
   role.timer.elapsedTicks = 0;
   if (role.timer.hurriedTicks > 0) role.timer = drawTimer(state.config, state.random);
-  if (role.leader !== undefined) return;
+  if (role.leader !== undefined) return role;
   role.leader = leader;
   announceLeader(state, undefined);
+  return role;
 }
 
 /** The leader's process is gone: its word from before keeps nobody from electing another. */

@@ -4,13 +4,13 @@ import { assert } from '../lib/assert.ts';
 import { type LogIndex, logIndex, type NodeId, type Term } from '../lib/ids.ts';
 import { type Random, seededRandom } from '../lib/random.ts';
 import { type RaftConfig, validateRaftConfig } from './config.ts';
+import { type History, type InEffect, newest, openHistory } from './history.ts';
 import type { Token } from './input.ts';
 import { lastTerm, openLog, type RaftLog } from './log.ts';
+import type { Session } from './messages.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
-import { membershipAt } from './membership.ts';
-import { quorumSize } from './quorum.ts';
-import type { Configuration, HardState, LogEntry, LogFloor, Membership, TermRun } from './types.ts';
+import type { Configuration, HardState, LogEntry, LogFloor, TermRun } from './types.ts';
 
 /** When this node campaigns next. */
 export interface ElectionTimer {
@@ -37,6 +37,9 @@ export interface Follower {
   timer: ElectionTimer;
   /** Ticks since the leader was last heard: stickiness ends with electionTicks. */
   silentTicks: number;
+  /** In which the leader has asked this node to pull a snapshot, and in which that was answered; 0 for none. */
+  snapshotSession: Session;
+  answeredSession: Session;
   readonly reads: ForwardedReads;
 }
 
@@ -77,19 +80,27 @@ interface LeaderReads {
   lastRound: number;
 }
 
+/** Leadership on its way to another node. */
+export interface Transfer {
+  readonly target: NodeId;
+  /** This leader is no voter any more and ends with the transfer, whatever comes of it. */
+  leaves: boolean;
+  /** The target holds the log and has been told to campaign. */
+  sent: boolean;
+  elapsedTicks: number;
+}
+
 export interface Leader {
   readonly kind: 'leader';
-  /** One per peer, ascending by id. */
-  readonly progress: readonly Progress[];
+  /** One per other member, ascending by id; replaced as a whole when the configuration changes. */
+  progress: readonly Progress[];
+  transfer: Transfer | undefined;
   readonly reads: LeaderReads;
   heartbeatElapsedTicks: number;
   /** Ticks into the current check-quorum window. */
   windowTicks: number;
   /** After a clock gap, until a majority has answered again: this node no longer believes that it is being listened to. */
   contactInDoubt: boolean;
-  /** The oldest batch not yet durable, and for how many ticks it has been the oldest. */
-  stalledSequence: number;
-  stalledTicks: number;
   /** True once an entry of this leader's own term is committed. */
   committedInTerm: boolean;
   uncommittedBytes: number;
@@ -105,22 +116,31 @@ export interface IssuedBatch {
   /** The log is durable up to here once the batch is. Lowered when a later truncation drops part of what was issued, so a
    * late completion cannot vouch for entries that were appended again at the same indexes. */
   stableTo: LogIndex;
+  /** When it was issued, in `RaftState.ticks`. */
+  issuedAtTick: number;
 }
 
 export interface RaftState {
   readonly config: RaftConfig;
   readonly id: NodeId;
-  /** The other voters, ascending. Every loop over peers follows this order. */
-  readonly peers: readonly NodeId[];
-  readonly quorum: number;
-  readonly configuration: Configuration;
-  readonly membership: Membership;
+  /** The configuration at the floor and those after it. */
+  history: History;
+  /** The newest of them, which is the one in effect. */
+  members: InEffect;
   readonly random: Random;
   readonly log: RaftLog;
   /** Peers whose process was reported gone and that have not been heard since. */
   readonly gone: Set<NodeId>;
   /** Oldest first. */
   readonly outstanding: IssuedBatch[];
+  /** Ticks of this life. */
+  ticks: number;
+  /** The oldest write took too long and not all writes have finished since: this node does not campaign. */
+  diskInDoubt: boolean;
+  /** A snapshot up to here is being put in the place of the state. */
+  installing: LogIndex | undefined;
+  /** Until a snapshot is asked for again, where the state is missing. */
+  wantTicks: number;
   /** The one that a Ready has said last. */
   configurationTold: Configuration | undefined;
   outbox: Outbox;
@@ -131,9 +151,10 @@ export interface RaftState {
   /** Given to the host in Ready.committed up to here. */
   handedOutIndex: LogIndex;
   appliedIndex: LogIndex;
-  /** Term and vote as of the last batch issued. */
+  /** Term, vote and floor as of the last batch issued. */
   issuedTerm: Term;
   issuedVote: NodeId | undefined;
+  issuedFloor: LogIndex;
   lastSequence: number;
   lastSession: number;
   lastContext: number;
@@ -159,36 +180,39 @@ export interface RaftStart {
 
 export function createState(start: RaftStart): RaftState {
   const config = validateRaftConfig(start.config);
-  const { hardState, lastIndex, appliedIndex } = start;
-  const log = openLog(start.runs, lastIndex, start.tail, config.maxCachedBytes);
+  const { hardState, floor, lastIndex, appliedIndex } = start;
+  const log = openLog(start, config.maxCachedBytes);
   assert(hardState.term >= lastTerm(log), 'the term is at least that of the last entry');
   assert(hardState.commitIndex <= lastIndex, 'what was known to be committed is in the log');
   assert(appliedIndex <= lastIndex, 'nothing is applied beyond the durable log');
-  assert(log.firstCached <= appliedIndex + 1, 'every entry not yet applied is at hand');
-  const newest = start.configurations.at(-1) ?? start.floor.configuration;
-  const { voters } = membershipAt(config, newest);
+  const needed = Math.max(appliedIndex, floor.index) + 1;
+  assert(log.firstCached <= needed, 'every entry not yet applied is at hand');
+  const history = openHistory(config.membershipOf, floor.configuration, start.configurations);
   const random = seededRandom(config.seed);
   return {
     config,
     id: config.id,
-    peers: voters.filter((voter) => voter !== config.id).toSorted(),
-    quorum: quorumSize(voters.length),
-    configuration: newest,
-    membership: membershipAt(config, newest),
+    history,
+    members: newest(history),
     random,
     log,
     gone: new Set(),
     outstanding: [],
+    ticks: 0,
+    diskInDoubt: false,
+    installing: undefined,
+    wantTicks: 0,
     configurationTold: undefined,
     outbox: createOutbox(),
     role: createFollower(undefined, drawTimer(config, random)),
     term: hardState.term,
     votedFor: hardState.votedFor,
-    commitIndex: logIndex(Math.max(hardState.commitIndex, appliedIndex)),
+    commitIndex: logIndex(Math.max(hardState.commitIndex, appliedIndex, floor.index)),
     handedOutIndex: appliedIndex,
     appliedIndex,
     issuedTerm: hardState.term,
     issuedVote: hardState.votedFor,
+    issuedFloor: floor.index,
     lastSequence: 0,
     lastSession: 0,
     // A restarted node counts on from a place of its own, so that an answer to its former life matches no read of this one.
@@ -216,6 +240,8 @@ export function createFollower(leader: NodeId | undefined, timer: ElectionTimer)
     leader,
     timer,
     silentTicks: 0,
+    snapshotSession: 0,
+    answeredSession: 0,
     reads: { queued: [], waiting: new Map(), pending: 0 },
   };
 }

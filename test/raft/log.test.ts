@@ -11,6 +11,7 @@ import {
   isUpToDate,
   lastIndexOfTerm,
   lastTerm,
+  type LogStart,
   openLog,
   type RaftLog,
   rangeOf,
@@ -21,8 +22,14 @@ import {
 import type { LogEntry } from '../../src/raft/types.ts';
 import { entries, entry, runsOf } from './lone-node.ts';
 
+const noFloor = { index: logIndex(0), term: term(0) };
+
+function whole(log: readonly LogEntry[], lastIndex: number, tail: readonly LogEntry[]): LogStart {
+  return { floor: noFloor, runs: runsOf(log), lastIndex: logIndex(lastIndex), tail };
+}
+
 function open(log: readonly LogEntry[], cachedAfter = 0, maxCachedBytes = 1 << 20): RaftLog {
-  return openLog(runsOf(log), logIndex(log.length), log.slice(cachedAfter), maxCachedBytes);
+  return openLog(whole(log, log.length, log.slice(cachedAfter)), maxCachedBytes);
 }
 
 const operation = fc.oneof(
@@ -133,9 +140,9 @@ describe('log', () => {
 
   test('a start whose parts contradict each other is refused', () => {
     const two = entries(1, 1);
-    expect(() => openLog([], logIndex(2), two, 100)).toThrow(/term runs/);
-    expect(() => openLog(runsOf(two), logIndex(3), two, 100)).toThrow(/gaps/);
-    expect(() => openLog(runsOf(entries(1, 2)), logIndex(2), two, 100)).toThrow(/agrees/);
+    expect(() => openLog(whole([], 2, two), 100)).toThrow(/term runs/);
+    expect(() => openLog(whole(two, 3, two), 100)).toThrow(/gaps/);
+    expect(() => openLog(whole(entries(1, 2), 2, two), 100)).toThrow(/agrees/);
   });
 
   test('the later last term is up to date, then the longer log', () => {

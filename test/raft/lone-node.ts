@@ -60,8 +60,11 @@ export function payloadOf(membership: Membership): Uint8Array {
 
 export function membershipOf(payload: Uint8Array): Membership {
   const [voters = '', learners = ''] = decoder.decode(payload).split('/');
-  const named = (list: string) => list.split(' ').filter(Boolean).map(nodeId).toSorted();
   return { voters: named(voters), learners: named(learners) };
+}
+
+function named(list: string): readonly NodeId[] {
+  return list.split(' ').filter(Boolean).map(nodeId).toSorted();
 }
 
 /** A whole log whose configuration was there before its first entry, so that a test may do without a bootstrap entry. */

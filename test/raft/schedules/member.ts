@@ -17,6 +17,7 @@ import { createDisk, type Disk, readLog } from './disk.ts';
 
 const HEARTBEAT_TICKS = 2;
 export const ELECTION_TICKS = 6;
+const DISK_PATIENCE_TICKS = 6 * ELECTION_TICKS;
 
 /** What inputs and outputs tell about a leader's view of its peers, worked out a second time and naively. */
 export interface PeerWitness {
@@ -139,11 +140,12 @@ export function startMember(member: Member, schedule: Schedule, members: readonl
       membershipOf,
       heartbeatTicks: HEARTBEAT_TICKS,
       electionTicks: ELECTION_TICKS,
+      diskPatienceTicks: DISK_PATIENCE_TICKS,
       seed: schedule.seed + member.at * 1000 + member.life,
     },
     hardState: disk.hardState,
     floor: floorOf({ voters: members.map(({ id }) => id), learners: [] }),
-    configurations: [],
+    configurations: disk.log.entries.filter(({ kind }) => kind === 'bootstrap'),
     runs: runsOf(disk.log),
     lastIndex: logIndex(lastIndexOf(disk.log)),
     tail: disk.log.entries.slice(flushedIndex),

@@ -118,9 +118,13 @@ export function checkEscape(member: Member, { to, message }: Envelope): void {
       check(disk.votes.get(message.term) === member.id, name, kept);
       checkEntriesSent(member, message.prevLogIndex, message.entries.length);
       return;
+    case 'installSnapshot':
+    case 'timeoutNow':
     case 'heartbeat':
       check(disk.votes.get(message.term) === member.id, name, kept);
       return;
+    case 'installSnapshotResponse':
+    case 'snapshotWanted':
     case 'preVote':
     case 'preVoteResponse':
     case 'heartbeatResponse':

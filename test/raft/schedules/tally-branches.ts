@@ -40,6 +40,10 @@ export function tallyStep(tally: Tally, { member, input, before, after }: Step):
       if (before.role !== 'leader') return undefined;
       return count(tally, 'Fetch: evicted entries are read back');
     case 'propose':
+    case 'proposeMembership':
+    case 'transferLeadership':
+    case 'snapshotReceived':
+    case 'compact':
     case 'readIndex':
     case 'applied':
     case 'clockGap':

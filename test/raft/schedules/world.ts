@@ -1,10 +1,11 @@
 // A cluster of real cores whose network, disks, clocks and state machines move only when they are told to. Every single
 // step of a core is followed by every check.
 import { present } from '../../../src/lib/assert.ts';
-import { logIndex, nodeId, term } from '../../../src/lib/ids.ts';
+import { logIndex, type NodeId, nodeId, term } from '../../../src/lib/ids.ts';
 import type { Envelope, Input, LogEntry, Ready } from '../../../src/raft/index.ts';
 import type { Schedule } from './action.ts';
-import { EMPTY_CHAIN, payloadOf, pushEntry, tokenOf } from './chain-log.ts';
+import { payloadOf } from '../lone-node.ts';
+import { EMPTY_CHAIN, pushEntry, tokenOf } from './chain-log.ts';
 import { completeWrite, queueWrite, releaseMessages, takeReport } from './disk.ts';
 import { chainOf, createLedger, type Ledger } from './ledger.ts';
 import { createMember, type Member, peerWitness, startMember, viewOf } from './member.ts';
@@ -31,7 +32,10 @@ export function createWorld(
 ): World {
   const members = Array.from({ length: schedule.members }, (_, at) => createMember(at));
   const ledger = createLedger();
-  if (schedule.bootstrapped) for (const member of members) writeFirstRecord(ledger, member);
+  const voters = members.map(({ id }) => id);
+  if (schedule.bootstrapped) {
+    for (const member of members) writeFirstRecord(ledger, member, voters);
+  }
   const network = createNetwork();
   const world: World = { schedule, members, ledger, network, tally, tell };
   for (const member of members) {
@@ -42,13 +46,13 @@ export function createWorld(
 }
 
 /** As the first boot of a cluster does it: the same record on every disk, committed by what it is. */
-function writeFirstRecord(ledger: Ledger, { disk }: Member): void {
+function writeFirstRecord(ledger: Ledger, { disk }: Member, voters: readonly NodeId[]): void {
   const first = logIndex(1);
   const record: LogEntry = {
     index: first,
     term: term(1),
     kind: 'bootstrap',
-    payload: payloadOf(0, 3),
+    payload: payloadOf({ voters, learners: [] }),
   };
   pushEntry(disk.log, record, chainOf(ledger, EMPTY_CHAIN, record));
   disk.hardState = { term: term(1), votedFor: undefined, commitIndex: first };
