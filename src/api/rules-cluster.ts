@@ -13,7 +13,7 @@ const ADDRESS_BYTES = 261;
 const INCARNATION = /^[0-9a-f]{32}$/;
 
 /** Who is to be added: a learner, whatever the request says. */
-export function parseAddMember(input: MemberInput | undefined, members: readonly Member[]): Member {
+export function parseAddMember(input: MemberInput | undefined): Member {
   if (input === undefined) throw invalidArgument('member', 'is missing');
   checkLabel('member.node_id', input.nodeId, NODE_ID_BYTES);
   const peer = parseDialled('member.peer_address', input.peerAddress);
@@ -23,29 +23,13 @@ export function parseAddMember(input: MemberInput | undefined, members: readonly
   if (incarnation !== '' && !INCARNATION.test(incarnation)) {
     throw invalidArgument('member.incarnation', 'is not 32 hex digits in lower case');
   }
-  const member: Member = {
+  return {
     nodeId: nodeId(input.nodeId),
     incarnation,
     peerAddress: peer,
     clientAddress: client,
     learner: true,
   };
-  refuseTakenAddresses(member, members);
-  return member;
-}
-
-/** Two members behind one address would each be taken for the other. */
-function refuseTakenAddresses(member: Member, members: readonly Member[]): void {
-  for (const other of members) {
-    if (other.nodeId === member.nodeId) continue;
-    const taken = [other.peerAddress, other.clientAddress];
-    if (taken.includes(member.peerAddress)) {
-      throw invalidArgument('member.peer_address', `is an address of ${other.nodeId}`);
-    }
-    if (taken.includes(member.clientAddress)) {
-      throw invalidArgument('member.client_address', `is an address of ${other.nodeId}`);
-    }
-  }
 }
 
 /** An address that others can dial, in its one spelling. */

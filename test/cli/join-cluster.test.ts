@@ -57,26 +57,16 @@ describe('--join', () => {
     ]);
   });
 
-  test.for([
-    [
-      status.PERMISSION_DENIED,
-      'permission_denied: no node of this name',
-      'joining through --join failed: permission_denied: no node of this name',
-    ],
-    [
-      status.ALREADY_EXISTS,
-      'already_exists: n4 is a member with another data directory',
-      'joining through --join failed: already_exists: n4 is a member with another data directory; a node that lost its data returns once its old member is removed (rollcall member remove)',
-    ],
-  ] as const)('tells a refusal in one sentence: %i', async ([code, details, told]) => {
-    const answer = (): Answer => ({ kind: 'error', code, details });
+  test('tells a refusal in the words of the cluster', async () => {
+    const details = 'already_exists: n4 is a member already, with another data directory';
+    const answer = (): Answer => ({ kind: 'error', code: status.ALREADY_EXISTS, details });
     await using registry = await ScriptedRegistry.start(answer);
-    await expect(request(registry.endpoint)?.(self)).rejects.toThrow(new Error(told));
+    await expect(request(registry.endpoint)?.(self)).rejects.toThrow(details);
   });
 
   test('says that nobody listens', async () => {
     await expect(request('127.0.0.1:1')?.(self)).rejects.toThrow(
-      'joining through --join failed: 127.0.0.1:1 refused the connection',
+      '127.0.0.1:1 refused the connection',
     );
   });
 

@@ -23,8 +23,7 @@ export function clusterHandlers(door: Door) {
   return {
     Status: unary(door, async () => status()),
     AddMember: changing((bytes) => {
-      const member = parseAddMember(decodeAddMember(bytes), node.status().members);
-      return { kind: 'add', member };
+      return { kind: 'add', member: parseAddMember(decodeAddMember(bytes)) };
     }),
     PromoteMember: changing((bytes) => {
       return { kind: 'promote', nodeId: parseMemberId(decodeMemberId(bytes)) };

@@ -1,5 +1,5 @@
 // How a node with an empty data-dir asks to be taken in: as any operator would, with the client, at the addresses of --join.
-import { ClientError, RegistryClient } from '../../client/index.ts';
+import { RegistryClient } from '../../client/index.ts';
 import type { NodeConfig } from '../../config/load-config.ts';
 import { nodeId } from '../../lib/ids.ts';
 import type { MemberIdentity } from '../../node/peer-protocol.ts';
@@ -10,7 +10,8 @@ import { systemRuntime } from '../system-clock.ts';
 /** Of one request: the node asks again by itself. */
 const REQUEST_MS = 5000;
 
-/** NodeOptions.join for --join; undefined without it, and with a data-dir that belongs to a cluster already. */
+/** NodeOptions.join for --join; undefined without it, and with a data-dir that belongs to a cluster already. What it rejects with is
+ * one sentence, which the node shows among its problems. */
 export function joinRequest(
   config: NodeConfig,
   formed: boolean,
@@ -39,17 +40,8 @@ export function joinRequest(
           clientAddress: member.client_address,
         }),
       );
-    } catch (error) {
-      throw error instanceof ClientError ? new Error(explain(error), { cause: error }) : error;
     } finally {
       client.close();
     }
   };
-}
-
-/** One sentence that says what an operator can do; the node shows it among its problems. */
-function explain(error: ClientError): string {
-  const told = `joining through --join failed: ${error.message}`;
-  if (error.status !== 'ALREADY_EXISTS') return told;
-  return `${told}; a node that lost its data returns once its old member is removed (rollcall member remove)`;
 }

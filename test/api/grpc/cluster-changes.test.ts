@@ -130,12 +130,6 @@ const refusedMembers: readonly (readonly [object, string, string])[] = [
     'member.client_address',
     'is the peer_address too',
   ],
-  [{ member: { ...n4, peer_address: 'n2:7401' } }, 'member.peer_address', 'is an address of n2'],
-  [
-    { member: { ...n4, client_address: 'n1:7401' } },
-    'member.client_address',
-    'is an address of n1',
-  ],
   [
     { member: { ...n4, incarnation: 'AB'.repeat(16) } },
     'member.incarnation',
@@ -175,13 +169,6 @@ describe('AddMember', () => {
     expect(responseDeserialize(response ?? Buffer.alloc(0))).toEqual({
       members: [{ ...n4, learner: true, incarnation }],
     });
-  });
-
-  test('of an address that the member itself has, to be bound, is taken', async () => {
-    members = [member('n1'), member('n4', { incarnation: '', learner: true })];
-    const { code } = await send('AddMember', { member: { ...n4, incarnation } });
-    expect(code).toBeUndefined();
-    expect(changes).toHaveLength(1);
   });
 });
 
