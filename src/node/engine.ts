@@ -19,7 +19,7 @@ import { type ApplyResult, type CommandBody, encodeCommand } from '../registry/i
 import { type AppliedPoint, type Applier, SLICE } from './applier.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { NodeParts } from './node-parts.ts';
-import type { ProposalOutcome } from './proposals.ts';
+import type { MembershipOutcome, ProposalOutcome } from './proposals.ts';
 import { readFailureCode } from './read-failure.ts';
 import { createReadyRunner, type ReadyRunner } from './ready-runner.ts';
 import type { PulledSnapshot } from './snapshot-pull.ts';
@@ -103,6 +103,12 @@ export class Engine {
   get leading(): boolean {
     const { role, term } = this.#raft.view();
     return role === 'leader' && term === this.#leadingTerm;
+  }
+
+  /** Hands a change of the members to the core with the next turn. */
+  proposeMembership(payload: Uint8Array, done: (outcome: MembershipOutcome) => void): void {
+    const token = this.#parts.proposals.proposeMembership(done);
+    this.push({ kind: 'proposeMembership', token, payload });
   }
 
   push(input: Input): void {
@@ -199,6 +205,8 @@ export class Engine {
     const header = this.#parts.snapshotPull.offer();
     if (header === undefined) return;
     const { index, term, configuration } = header;
+    // Its source has gone on to a term this node has not heard of yet: it is pulled again once it has.
+    if (term > this.#raft.view().term) return;
     this.#raft.step({ kind: 'snapshotReceived', index, term, configuration });
   }
 

@@ -61,11 +61,13 @@ export function createReadyRunner(options: ReadyRunnerOptions): ReadyRunner {
   const held: Held[] = [];
   let issued = 0;
   let durable = 0;
+  let floorIndex = logStore.image.floor.index;
   let stopped = false;
 
   const persist = (batch: PersistBatch): void => {
     assert(batch.sequence > issued, 'batches are numbered upwards');
     issued = batch.sequence;
+    floorIndex = batch.floor?.index ?? floorIndex;
     logStore
       .append(batch)
       .then(
@@ -108,7 +110,10 @@ export function createReadyRunner(options: ReadyRunnerOptions): ReadyRunner {
       options.committed(ready.committed);
       options.reads(ready.reads);
       options.rejected(ready.rejected);
-      for (const request of ready.fetch) fetchEntries(request, options, () => stopped);
+      for (const request of ready.fetch) {
+        // Asked for before the floor rose beyond it, in the same turn: by now the core wants something else for that peer.
+        if (request.from > floorIndex) fetchEntries(request, options, () => stopped);
+      }
       options.events(ready.events);
     },
     stop() {

@@ -23,7 +23,7 @@ export class SnapshotFormatError extends Error {
 export interface ChunkContent {
   /** Present iff the chunk is the first one. */
   readonly header: StreamHeader | undefined;
-  /** Views on the chunk. */
+  /** The values are views on the chunk. */
   readonly records: readonly StoredRecord[];
   /** How many records the whole snapshot has; present iff the chunk is the last one. */
   readonly total: number | undefined;
@@ -89,7 +89,9 @@ export function decodeChunk(
     const end = keyEnd + wordAt(bytes, offset + 5);
     if (end > bytes.length) throw new SnapshotFormatError('a record is cut off');
     const key = bytes.toString('utf8', offset + RECORD_HEAD_BYTES, keyEnd);
-    records.push({ key, value: bytes.subarray(keyEnd, end) });
+    // No Buffer, whose slice() is no copy: what is kept of a value must not keep the chunk.
+    const value = new Uint8Array(data.buffer, data.byteOffset + keyEnd, end - keyEnd);
+    records.push({ key, value });
     offset = end;
   }
   const total = place.last ? endAt(bytes, offset) : undefined;
@@ -151,6 +153,11 @@ function headerFrom(text: string): StreamHeader {
     if (typeof value === 'number' && Number.isSafeInteger(value) && value >= 0) return value;
     throw new SnapshotFormatError(`header.${name} is no safe non-negative integer`);
   };
+  const timeOf = (name: string): number => {
+    const value = fields[name];
+    if (typeof value === 'number' && Number.isFinite(value) && value >= 0) return value;
+    throw new SnapshotFormatError(`header.${name} is no time`);
+  };
   const index: LogIndex = logIndex(countOf('index'));
   const configurationIndex = logIndex(countOf('configurationIndex'));
   if (index === 0 || configurationIndex === 0 || configurationIndex > index) {
@@ -167,7 +174,7 @@ function headerFrom(text: string): StreamHeader {
     configuration: { index: configurationIndex, payload },
     meta: {
       revision: revision(countOf('revision')),
-      registryTimeMs: countOf('registryTimeMs'),
+      registryTimeMs: timeOf('registryTimeMs'),
       hash: textOf('hash'),
     },
   };
