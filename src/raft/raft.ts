@@ -106,17 +106,18 @@ function step(state: RaftState, input: Input): void {
 }
 
 function tick(state: RaftState): void {
-  tickDisk(state);
   const role = state.role;
   if (role.kind === 'leader') {
     tickLeader(state, role);
-    return;
+  } else {
+    if (role.kind === 'follower') {
+      tickReads(state, role);
+      tickSnapshot(state, role);
+    }
+    tickElection(state);
   }
-  if (role.kind === 'follower') {
-    tickReads(state, role);
-    tickSnapshot(state, role);
-  }
-  tickElection(state);
+  // Last, so that a leader that steps down for its disk does not count this tick towards its next campaign.
+  tickDisk(state);
 }
 
 function proposeOrReject(state: RaftState, proposals: readonly Proposal[]): void {
