@@ -6,7 +6,13 @@ import { type NodeId, nodeId, revision, type Revision } from '../../src/lib/ids.
 import { RegistryError } from '../../src/lib/registry-error.ts';
 import { createNode } from '../../src/node/node.ts';
 
-import type { NodeLimits, ReadOptions, RegistryNode } from '../../src/node/registry-node.ts';
+import type {
+  NodeLimits,
+  RaftLimits,
+  ReadOptions,
+  RegistryNode,
+  RetentionLimits,
+} from '../../src/node/registry-node.ts';
 import { type ApplyResult, type CommandBody, encodeBody } from '../../src/registry/index.ts';
 import { FakeClock, PausableClock } from './fake-clock.ts';
 import {
@@ -29,6 +35,8 @@ export interface MemoryClusterOptions {
   /** Which of them to start; default all. */
   readonly started?: readonly string[];
   readonly limits?: Partial<NodeLimits>;
+  readonly retention?: Partial<RetentionLimits>;
+  readonly raftLimits?: Partial<RaftLimits>;
   readonly seed?: number;
   readonly log?: (id: string) => MemoryLogOptions;
   readonly state?: (id: string) => MemoryStateOptions;
@@ -101,7 +109,10 @@ export class MemoryCluster {
       logStore.read = (from, to, maxBytes) =>
         from > 1 ? Promise.reject(new Error('rot')) : read(from, to, maxBytes);
     }
-    const stateStore = new MemoryStateStore(disk.state, this.#options.state?.(id));
+    const stateStore = new MemoryStateStore(disk.state, {
+      ...this.#options.state?.(id),
+      floorIndex: disk.log.floor.index,
+    });
     const { incarnation } = disk;
     const node = await createNode({
       self: {
@@ -129,6 +140,8 @@ export class MemoryCluster {
       heartbeatMs: 50,
       electionMs: 300,
       limits: { ...LIMITS, ...this.#options.limits },
+      retention: this.#options.retention ?? {},
+      raftLimits: this.#options.raftLimits ?? {},
     });
     this.#running.set(id, { id: name, node, clock, transport, logStore, stateStore });
     return node;
