@@ -71,8 +71,8 @@ export function countOf(service: ServiceEntry, status: Status): number {
   return service.byStatus.get(status)?.size ?? 0;
 }
 
-/** Puts a new entry into its namespace and service, which it creates if need be. */
-export function addInstance(catalog: Catalog, entry: InstanceEntry): void {
+/** Puts a new entry into its namespace and service, which it creates if need be. The service. */
+export function addInstance(catalog: Catalog, entry: InstanceEntry): ServiceEntry {
   const { namespace: name, instanceId } = entry.record;
   let namespace = catalog.namespaces.get(name);
   if (namespace === undefined) {
@@ -87,7 +87,7 @@ export function addInstance(catalog: Catalog, entry: InstanceEntry): void {
   }
   namespace.instances.set(instanceId, entry);
   catalog.instanceCount += 1;
-  joinService(namespace, entry);
+  return joinService(namespace, entry);
 }
 
 /** Takes the entry out; a service or namespace without instances goes with it. */
@@ -134,7 +134,7 @@ export function replaceInstance(
   countTags(service, record, 1);
 }
 
-function joinService(namespace: NamespaceEntry, entry: InstanceEntry): void {
+function joinService(namespace: NamespaceEntry, entry: InstanceEntry): ServiceEntry {
   const name = entry.record.serviceName;
   let service = namespace.services.get(name);
   if (service === undefined) {
@@ -153,6 +153,7 @@ function joinService(namespace: NamespaceEntry, entry: InstanceEntry): void {
   service.total += 1;
   joinList(service, entry);
   countTags(service, entry.record, 1);
+  return service;
 }
 
 function leaveService(namespace: NamespaceEntry, entry: InstanceEntry): void {

@@ -142,5 +142,8 @@ export interface RegistryLimits {
 export interface RegistryImage {
   readonly appliedIndex: LogIndex;
   readonly meta: RegistryMeta;
+  /** Read once. Empty where the store has built the content itself while it read and verified them. */
   readonly records: Iterable<StoredRecord>;
+  /** The content, built and verified. Default: it is built from the records. */
+  readonly loaded?: LoadedRegistry;
 }

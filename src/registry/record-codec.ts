@@ -85,14 +85,16 @@ export function storeInstance(record: InstanceRecord): InstanceRecord {
   };
 }
 
-/** Reads a stored instance. Throws MalformedArrayError or InvariantError: the store has verified its bytes before. */
+/** Reads a stored instance. Throws MalformedArrayError or InvariantError. It keeps the bytes themselves if they have their memory to
+ * themselves, as LevelDB hands them over: nobody may change them afterwards. */
 export function loadInstance(
   key: RecordKey,
   value: Uint8Array,
   intern: (text: string) => string,
 ): InstanceRecord {
-  const stored = new Uint8Array(value);
-  const fields = versioned(stored, 'instance', 11);
+  const isAlone = value.length === value.buffer.byteLength;
+  const buffer = isAlone ? value.buffer : new Uint8Array(value).buffer;
+  const fields = versioned(value, 'instance', 11);
   const lifecycle = lifecycleFromNumber(countAt(fields, 2, 'lifecycle'));
   const maintenance = flagAt(fields, 3, 'maintenance');
   return {
@@ -107,7 +109,7 @@ export function loadInstance(
     revision: revision(countAt(fields, 6, 'revision')),
     registeredAtMs: countAt(fields, 7, 'registered at'),
     lastHeartbeatMs: countAt(fields, 8, 'last heartbeat'),
-    encoded: stored.subarray(stored.length - lengthAt(fields, 10, 'encoded instance')),
+    encoded: new Uint8Array(buffer, value.length - lengthAt(fields, 10, 'encoded instance')),
     bodyLength: countAt(fields, 9, 'body length'),
   };
 }

@@ -3,9 +3,9 @@
 import { assert } from '../lib/assert.ts';
 import { revision } from '../lib/ids.ts';
 import { answersLoader, emptyAnswers } from './deduplication.ts';
-import { addInstance, emptyCatalog, findInstance, findService } from './catalog.ts';
+import { addInstance, emptyCatalog, findService } from './catalog.ts';
 import type { LoadedRegistry, RegistryLoader, RegistryMeta, StoredRecord } from './index.ts';
-import { loadInstance, loadService, parseKey, type RecordKey, storedForm } from './record-codec.ts';
+import { loadInstance, loadService, parseKey, type RecordKey } from './record-codec.ts';
 import { emptyLedger, enterStored } from './record-ledger.ts';
 import { currentHash, type RegistryState } from './registry-state.ts';
 
@@ -86,17 +86,11 @@ function loadInstanceRecord(
   value: Uint8Array,
   intern: (name: string) => string,
 ): void {
-  const { catalog, ledger } = state;
   const record = loadInstance(key, value, intern);
-  const { hashA, hashB } = enterStored(ledger, text, storedForm(record));
-  const { namespace, serviceName, instanceId } = record;
-  const isNew = findInstance(catalog, namespace, instanceId) === undefined;
-  assert(isNew, 'an image holds each record once');
-  addInstance(catalog, { record, hashA, hashB });
-  const service = findService(catalog, namespace, serviceName);
-  if (service !== undefined && service.revision < record.revision) {
-    service.revision = record.revision;
-  }
+  // The record holds exactly these bytes; a key that comes twice shows in the sum.
+  const { hashA, hashB } = enterStored(state.ledger, text, value);
+  const service = addInstance(state.catalog, { record, hashA, hashB });
+  if (service.revision < record.revision) service.revision = record.revision;
 }
 
 /** False when the service has no instances, or none yet. */

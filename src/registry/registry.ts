@@ -63,6 +63,7 @@ function* allRecords(state: RegistryState): Generator<InstanceRecord> {
 }
 
 function loadImage(image: RegistryImage): LoadedRegistry {
+  if (image.loaded !== undefined) return image.loaded;
   const loader = createRegistryLoader();
   for (const record of image.records) loader.add([record]);
   const loaded = loader.finish(image.meta);

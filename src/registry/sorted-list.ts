@@ -27,8 +27,15 @@ export function insert<T>(list: SortedList<T>, item: T): void {
     list.chunks.push([item]);
     return;
   }
-  // A key above all others goes to the end of the last chunk.
-  const position = Math.min(chunkFor(list, key), last);
+  const tail = list.chunks[last];
+  const highest = tail?.at(-1);
+  if (tail !== undefined && highest !== undefined && list.keyOf(highest) < key) {
+    // A key above all others goes to the end: each one does while a catalogue is loaded.
+    tail.push(item);
+    if (tail.length > MAX_CHUNK) list.chunks.push(tail.splice(MAX_CHUNK / 2));
+    return;
+  }
+  const position = chunkFor(list, key);
   const chunk = present(list.chunks[position], 'a sorted list has the chunk that was found');
   chunk.splice(positionIn(list, chunk, key), 0, item);
   if (chunk.length > MAX_CHUNK) list.chunks.splice(position + 1, 0, chunk.splice(MAX_CHUNK / 2));

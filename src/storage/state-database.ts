@@ -4,7 +4,7 @@ import { ClassicLevel } from 'classic-level';
 import { assert, InvariantError } from '../lib/assert.ts';
 import { logIndex, revision } from '../lib/ids.ts';
 import type { StateImage } from '../node/ports.ts';
-import type { ImageHasher, StoredRecord } from '../registry/index.ts';
+import type { ImageHasher, RegistryLoader, RegistryMeta, StoredRecord } from '../registry/index.ts';
 import { decodeMeta, metaKey, registryKey, type StateMeta } from './keys.ts';
 import type { StateFiles } from './state-files.ts';
 import { crashOf } from './state-probe.ts';
@@ -24,6 +24,8 @@ export type Attempt =
 export interface VerifyOptions {
   readonly owner: string;
   readonly imageHasher: () => ImageHasher;
+  /** Builds the content while it is read: it is in memory once, and read and hashed once. Default: the image has the records. */
+  readonly createLoader?: (() => RegistryLoader) | undefined;
   readonly files: StateFiles;
 }
 
@@ -35,11 +37,11 @@ export async function openVerified(directory: string, options: VerifyOptions): P
   const database = databaseAt(directory);
   try {
     await openUnlocked(database);
-    const found = await scan(database, options.imageHasher());
-    const problem = problemOf(found, options.owner);
-    if (problem === undefined) return { kind: 'verified', database, image: imageOf(found) };
+    const found = await scan(database, contentBuilder(options));
+    const outcome = found.kind === 'strange' ? found.reason : imageOrProblem(found, options);
+    if (typeof outcome === 'object') return { kind: 'verified', database, image: outcome };
     await database.close();
-    return { kind: 'unusable', reason: problem };
+    return { kind: 'unusable', reason: outcome };
   } catch (error) {
     if (error instanceof InvariantError) throw error;
     await database.close().catch(() => undefined);
@@ -74,67 +76,118 @@ function reasonOf(error: unknown): string {
   return `${code}${error.message}${cause}`;
 }
 
-interface Found {
-  readonly state: StateMeta | 'damaged' | undefined;
-  readonly records: StoredRecord[];
-  /** Of the records, with the revision and the registry time of the metadata. */
-  readonly hash: string;
-  readonly strangeKey: boolean;
+/** What takes the records in, and says at the end whether they are those that the metadata describes. */
+interface ContentBuilder {
+  add(records: StoredRecord[]): void;
+  finish(meta: RegistryMeta): Pick<StateImage, 'records' | 'loaded'> | string;
 }
 
-async function scan(database: Database, hasher: ImageHasher): Promise<Found> {
-  let state: Found['state'];
+function contentBuilder({ createLoader, imageHasher }: VerifyOptions): ContentBuilder {
+  return createLoader === undefined ? keepingRecords(imageHasher()) : loading(createLoader());
+}
+
+function keepingRecords(hasher: ImageHasher): ContentBuilder {
+  const kept: StoredRecord[] = [];
+  return {
+    add(records) {
+      for (const record of records) {
+        hasher.add(record);
+        kept.push(record);
+      }
+    },
+    finish({ revision: at, registryTimeMs, hash: expected }) {
+      const hash = hasher.hash(at, registryTimeMs);
+      if (hash === expected) return { records: handOver(kept) };
+      return `its ${kept.length} records have the hash ${hash} instead of ${expected}`;
+    },
+  };
+}
+
+/** The bytes are not verified yet when the loader sees them, so nothing that it throws is a defect of this program. */
+function loading(loader: RegistryLoader): ContentBuilder {
+  let count = 0;
+  let problem: string | undefined;
+  const guarded = <T>(run: () => T): T | undefined => {
+    try {
+      return problem === undefined ? run() : undefined;
+    } catch (error) {
+      problem = `one of its records cannot be read: ${reasonOf(error)}`;
+      return undefined;
+    }
+  };
+  return {
+    add(records) {
+      count += records.length;
+      guarded(() => loader.add(records));
+    },
+    finish(meta) {
+      const loaded = guarded(() => loader.finish(meta));
+      if (loaded !== undefined) return { records: [], loaded };
+      return problem ?? `its ${count} records do not have the hash ${meta.hash}`;
+    },
+  };
+}
+
+type Found =
+  | { readonly kind: 'strange'; readonly reason: string }
+  | {
+      readonly kind: 'records';
+      /** undefined where there are none either. */
+      readonly state: StateMeta | undefined;
+      readonly content: ContentBuilder;
+    };
+
+async function scan(database: Database, content: ContentBuilder): Promise<Found> {
+  let state: StateMeta | 'damaged' | undefined;
   let strangeKey = false;
-  const records: StoredRecord[] = [];
+  let count = 0;
   const iterator = database.iterator({ highWaterMarkBytes: scanBlockBytes });
   try {
     for (;;) {
       const rows = await iterator.nextv(scanRows);
       if (rows.length === 0) break;
+      const records: StoredRecord[] = [];
       for (const [key, value] of rows) {
         const own = registryKey(key);
         if (key === metaKey) state = decodeMeta(value) ?? 'damaged';
         else if (own === undefined) strangeKey = true;
-        else {
-          const record = { key: own, value };
-          hasher.add(record);
-          records.push(record);
-        }
+        else records.push({ key: own, value });
       }
+      content.add(records);
+      count += records.length;
     }
   } finally {
     await iterator.close();
   }
-  const meta = typeof state === 'object' ? state.meta : nothing;
-  return { state, records, hash: hasher.hash(meta.revision, meta.registryTimeMs), strangeKey };
+  if (strangeKey) return strange('it holds a key that no version of this program writes');
+  if (state === 'damaged') return strange('its metadata does not match its checksum');
+  if (state === undefined && count > 0) return strange('it holds records without metadata');
+  return { kind: 'records', state, content };
 }
 
-const nothing = { revision: revision(0), registryTimeMs: 0 };
+function strange(reason: string): Found {
+  return { kind: 'strange', reason };
+}
 
 // An older state that is whole verifies too: LevelDB drops the end of its log, or a whole log file, when that is damaged or
 // gone, and each batch carries the metadata of exactly its records. That is sound: appliedIndex is then older as well, and
 // the log, which keeps every entry that no settled batch covers, replays the rest. A lost batch in the middle is not: the
 // metadata of a later batch then meets records without the lost ones, and the hashes differ.
-function problemOf({ state, records, hash, strangeKey }: Found, owner: string): string | undefined {
-  if (strangeKey) return 'it holds a key that no version of this program writes';
-  if (state === 'damaged') return 'its metadata does not match its checksum';
+function imageOrProblem(
+  { state, content }: Extract<Found, { kind: 'records' }>,
+  { owner, imageHasher }: VerifyOptions,
+): StateImage | string {
   if (state === undefined) {
-    return records.length === 0 ? undefined : 'it holds records without metadata';
+    const hash = imageHasher().hash(revision(0), 0);
+    const meta = { revision: revision(0), registryTimeMs: 0, hash };
+    const nothing = { appliedIndex: logIndex(0), appliedTerm: 0, configuration: undefined };
+    return { ...nothing, meta, records: [] };
   }
   if (state.owner !== owner) return 'it was written by another node';
-  if (hash === state.meta.hash) return undefined;
-  return `its ${records.length} records have the hash ${hash} instead of ${state.meta.hash}`;
-}
-
-function imageOf({ state, records, hash }: Found): StateImage {
-  const known = typeof state === 'object' ? state : undefined;
-  return {
-    appliedIndex: known?.appliedIndex ?? logIndex(0),
-    appliedTerm: known?.appliedTerm ?? 0,
-    configuration: known?.configuration,
-    meta: known?.meta ?? { ...nothing, hash },
-    records: handOver(records),
-  };
+  const { appliedIndex, appliedTerm, configuration, meta } = state;
+  const verified = content.finish(meta);
+  if (typeof verified === 'string') return verified;
+  return { appliedIndex, appliedTerm, configuration, meta, ...verified };
 }
 
 /** Yields each record once and lets go of it, so that a record is in memory once while the catalogue is built. */

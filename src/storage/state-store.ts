@@ -11,7 +11,7 @@ import type {
   StateSnapshot,
   StateStore,
 } from '../node/ports.ts';
-import type { ImageHasher } from '../registry/index.ts';
+import type { ImageHasher, RegistryLoader } from '../registry/index.ts';
 import { DiskError } from './errors.ts';
 import { encodeMeta, metaKey, recordKey } from './keys.ts';
 import { discardStaged, type LevelStage, openStage, type StageHost } from './snapshot-stage.ts';
@@ -23,6 +23,8 @@ import { openSnapshot } from './state-snapshot.ts';
 export interface StateStoreOptions {
   /** The order-independent hash over all records, the revision and the registry time (src/registry). */
   readonly imageHasher: () => ImageHasher;
+  /** Where given, the image comes with the content built, in place of the records. */
+  readonly createLoader?: () => RegistryLoader;
   /** Incarnation of the node: the content of another one is discarded. Default ''. */
   readonly owner?: string;
   /** Where the log on disk begins: a snapshot that was received for this point and not yet in use takes its place. Default 0. */
@@ -41,12 +43,13 @@ export async function openStateStore(
   directory: string,
   options: StateStoreOptions,
 ): Promise<StateStore> {
-  const { owner = '', floorIndex = logIndex(0), files = stateFiles, imageHasher, log } = options;
+  const { owner = '', floorIndex = logIndex(0), files = stateFiles, log } = options;
+  const { imageHasher, createLoader } = options;
   const paths = statePaths(directory);
   const base = { owner, files, imageHasher, paths };
   try {
     await files.makeDirectory(paths.parent);
-    const first = await openRecovered(paths, { ...base, floorIndex, log });
+    const first = await openRecovered(paths, { ...base, createLoader, floorIndex, log });
     if (first.kind === 'verified') {
       return new LevelStateStore(base, first.database, first.image, undefined);
     }

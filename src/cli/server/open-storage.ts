@@ -1,7 +1,7 @@
 // The disk's part of a node: data-dir with its lock and identity, write-ahead log, state store.
 import { type NodeConfig, requireInitialMembers } from '../../config/load-config.ts';
 import type { LogStore, StateStore } from '../../node/ports.ts';
-import { imageHasher } from '../../registry/index.ts';
+import { createRegistryLoader, imageHasher } from '../../registry/index.ts';
 import { type DataDir, openDataDir } from '../../storage/data-dir.ts';
 import { openStateStore } from '../../storage/state-store.ts';
 import { openWal } from '../../storage/wal/open-wal.ts';
@@ -27,6 +27,7 @@ export async function openStorage(config: NodeConfig, log: Logger): Promise<Stor
     const logStore = await openWal(dataDir.walPath, { owner, formed, log: storageLog });
     const stateStore = await openStateStore(dataDir.statePath, {
       imageHasher,
+      createLoader: createRegistryLoader,
       owner,
       floorIndex: logStore.image.floor.index,
       log: storageLog,
