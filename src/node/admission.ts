@@ -1,6 +1,6 @@
 // Who may talk to this node: the decision on a peer's hello, in both directions. Every refusal is one plain sentence
 // that says what to do.
-import type { NodeId } from '../lib/ids.ts';
+import type { LogIndex, NodeId } from '../lib/ids.ts';
 import {
   type ClusterRecord,
   type Hello,
@@ -14,13 +14,25 @@ export interface AdmissionRules {
   readonly clusterId: string;
   /** The nodes of --initial-members: who may talk while there is no cluster yet. */
   readonly listed: readonly NodeId[];
-  /** undefined while the cluster has not formed here. */
-  readonly record: ClusterRecord | undefined;
+  /** The configurations that count here, newest first (roster.ts); empty while this node has learnt of no cluster. */
+  readonly records: readonly ClusterRecord[];
+  /** Index of the newest of them; 0 without one. */
+  readonly configurationIndex: LogIndex;
+  /** Not undefined while this node asks to be taken into a cluster. */
+  readonly joining: Joining | undefined;
+}
+
+/** What a node that joins knows of the cluster before its log says anything. */
+export interface Joining {
+  /** As the answer to its request named them. */
+  readonly members: readonly MemberIdentity[];
+  /** Of the first of them that was met; '' before. */
+  readonly clusterUuid: string;
 }
 
 /** undefined admits the sender. */
 export function admission(hello: Hello, rules: AdmissionRules): Refusal | undefined {
-  const { self, clusterId, record } = rules;
+  const { self, clusterId, records, joining } = rules;
   if (hello.protocolVersion !== PROTOCOL_VERSION) {
     return {
       reason: 'protocolVersion',
@@ -39,7 +51,9 @@ export function admission(hello: Hello, rules: AdmissionRules): Refusal | undefi
       message: `this is ${self.nodeId}, and ${hello.nodeId} looks for ${hello.target}: check the addresses in --initial-members`,
     };
   }
-  if (record !== undefined) return memberAdmission(hello, self, record);
+  const [record] = records;
+  if (record !== undefined) return memberAdmission(hello, rules, record);
+  if (joining !== undefined) return joinerAdmission(hello, self, joining);
   if (rules.listed.includes(hello.nodeId)) return undefined;
   return {
     reason: 'notAMember',
@@ -47,9 +61,23 @@ export function admission(hello: Hello, rules: AdmissionRules): Refusal | undefi
   };
 }
 
-function memberAdmission(
+function joinerAdmission(
   hello: Hello,
   self: MemberIdentity,
+  { members, clusterUuid }: Joining,
+): Refusal | undefined {
+  const named = members.some((member) => same(member, hello));
+  const known = clusterUuid === '' ? named : hello.clusterUuid === clusterUuid;
+  if (known && hello.clusterUuid !== '') return undefined;
+  return {
+    reason: 'notAMember',
+    message: `${self.nodeId} is joining and has not heard of ${hello.nodeId} from the cluster yet: it is tried again`,
+  };
+}
+
+function memberAdmission(
+  hello: Hello,
+  { self, records, configurationIndex }: AdmissionRules,
   record: ClusterRecord,
 ): Refusal | undefined {
   if (hello.clusterUuid !== '' && hello.clusterUuid !== record.clusterUuid) {
@@ -58,16 +86,45 @@ function memberAdmission(
       message: `${self.nodeId} and ${hello.nodeId} hold data of two different clusters named "${record.clusterId}": check the peer addresses, or start ${hello.nodeId} with the data directory of this cluster`,
     };
   }
-  const member = record.members.find((candidate) => candidate.nodeId === hello.nodeId);
-  if (member === undefined) {
+  if (records.some(({ members }) => members.some((member) => same(member, hello)))) {
+    return undefined;
+  }
+  // Of two nodes that disagree on who is a member, the one with the higher index knows more, and this one has yet to hear.
+  if (hello.clusterUuid !== '' && hello.configurationIndex > configurationIndex) return undefined;
+  const namesake = record.members.find(({ nodeId }) => nodeId === hello.nodeId);
+  // Announced by an operator: whoever comes first under this name, with an empty disk, is meant.
+  if (namesake?.incarnation === '' && hello.clusterUuid === '') return undefined;
+  return strange(hello, record, namesake);
+}
+
+function strange(
+  hello: Hello,
+  record: ClusterRecord,
+  namesake: MemberIdentity | undefined,
+): Refusal {
+  const { nodeId } = hello;
+  if (namesake !== undefined && namesake.incarnation !== '') {
     return {
-      reason: 'notAMember',
-      message: `${hello.nodeId} is not a member of cluster "${record.clusterId}": members are fixed when the cluster forms, and adding one comes with a later version`,
+      reason: 'otherIncarnation',
+      message: `${nodeId} is a member of cluster "${record.clusterId}" with another data directory (incarnation ${brief(namesake)}, not ${brief(hello)}): start it with its old data directory; if that is lost it cannot vote under the old name: remove the member (rollcall member remove ${nodeId}) and start it with an empty data directory and --join`,
     };
   }
-  if (member.incarnation === hello.incarnation) return undefined;
+  if (hello.clusterUuid !== '') {
+    return {
+      reason: 'removed',
+      message: `${nodeId} was removed from cluster "${record.clusterId}": to return, start it with an empty data directory and --join`,
+    };
+  }
   return {
-    reason: 'otherIncarnation',
-    message: `${hello.nodeId} is a member of cluster "${record.clusterId}" with another data directory (incarnation ${member.incarnation.slice(0, 8)}, not ${hello.incarnation.slice(0, 8)}): start it with its old data directory; a lost one cannot vote under the old name, it has to be removed and to join again, which a later version brings`,
+    reason: 'notAMember',
+    message: `${nodeId} is not a member of cluster "${record.clusterId}": start it with an empty data directory and --join`,
   };
+}
+
+function same(member: MemberIdentity, hello: Hello): boolean {
+  return member.nodeId === hello.nodeId && member.incarnation === hello.incarnation;
+}
+
+function brief({ incarnation }: MemberIdentity): string {
+  return incarnation.slice(0, 8);
 }

@@ -6,9 +6,11 @@ import type { AppliedPoint } from './applier.ts';
 import type { Engine } from './engine.ts';
 import { createHeartbeatRelay, type HeartbeatRouter } from './heartbeat-relay.ts';
 import { createLeases, type Leases } from './lease-table.ts';
+import { Members } from './members.ts';
 import type { NodeParts } from './node-parts.ts';
 import { createOutbox } from './outbox.ts';
 import type { PeerFrame } from './peer-protocol.ts';
+import type { Peers } from './peers.ts';
 import type { Fatal } from './ports.ts';
 import { createProposals } from './proposals.ts';
 import { Reads } from './reads.ts';
@@ -16,6 +18,7 @@ import type { NodeOptions } from './registry-node.ts';
 import { createRegistryTime } from './registry-time.ts';
 import { Rounds } from './rounds.ts';
 import { assembleSnapshots } from './snapshot-parts.ts';
+import type { Roster } from './roster.ts';
 import { StateFlusher } from './state-flusher.ts';
 import { createWatchHub } from './watch-publisher.ts';
 import { Writes } from './writes.ts';
@@ -24,6 +27,8 @@ export interface AssemblyHost {
   readonly options: NodeOptions;
   /** undefined until the log is replayed, and once the node has ended. */
   readonly engine: () => Engine | undefined;
+  /** There is a state to show: not while the log is replayed, or before a cluster has taken this node in. */
+  readonly serving: () => boolean;
   readonly clusterUuid: () => string;
   readonly applied: () => AppliedPoint;
   readonly persistedIndex: () => LogIndex;
@@ -40,7 +45,7 @@ const WATCH_MESSAGE_BYTES = 3 << 20;
 
 export function assembleParts(host: AssemblyHost): NodeParts {
   const { options, engine } = host;
-  const { clock, log, limits, transport, stateStore } = options;
+  const { clock, limits, transport, stateStore } = options;
   // An empty store has nothing to load, and need not know the hash of nothing.
   const { image } = stateStore;
   const registry = createRegistry(limits, image.appliedIndex > 0 ? image : undefined);
@@ -79,13 +84,7 @@ export function assembleParts(host: AssemblyHost): NodeParts {
   return {
     options,
     registry,
-    hub: createWatchHub({
-      registry,
-      clock,
-      log,
-      limits: { ...limits, messageBytes: WATCH_MESSAGE_BYTES },
-      clusterUuid: host.clusterUuid,
-    }),
+    hub: assembleHub(host, registry),
     leases,
     relay,
     proposals: createProposals(nextToken),
@@ -103,10 +102,46 @@ export function assembleParts(host: AssemblyHost): NodeParts {
     }),
     ...assembleSnapshots(host, (to, frame) => outbox.add(to, frame)),
     registryTime: createRegistryTime(clock),
+    noQuorumReason: host.noQuorumReason,
     fatal: host.fatal,
     changed: host.changed,
     ticked: host.ticked,
   };
+}
+
+function assembleHub({ options, clusterUuid }: AssemblyHost, registry: Registry): NodeParts['hub'] {
+  const { clock, log, limits } = options;
+  return createWatchHub({
+    registry,
+    clock,
+    log,
+    limits: { ...limits, messageBytes: WATCH_MESSAGE_BYTES },
+    clusterUuid,
+  });
+}
+
+export function assembleMembers(host: {
+  readonly parts: NodeParts;
+  readonly roster: Roster;
+  readonly peers: Peers;
+  readonly engine: () => Engine | undefined;
+}): Members {
+  const { parts, roster, peers, engine } = host;
+  const { clock, self, seed } = parts.options;
+  return new Members({
+    clock,
+    self: self.nodeId,
+    record: () => roster.record,
+    members: () => peers.members(),
+    view: () => engine()?.view,
+    peerViews: () => engine()?.peers() ?? [],
+    leading: () => engine()?.leading === true,
+    propose: (payload, done) => engine()?.proposeMembership(payload, done),
+    transfer: (target) => engine()?.push({ kind: 'transferLeadership', target }),
+    send: (to, frame) => parts.outbox.add(to, frame),
+    noQuorumReason: parts.noQuorumReason,
+    firstId: firstId(seed),
+  });
 }
 
 function assembleLeases({ options, engine }: AssemblyHost, registry: Registry): Leases {

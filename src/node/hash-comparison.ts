@@ -1,6 +1,7 @@
 // Compares the state hashes that all nodes report at the same indexes (G12). A node that differs from a majority which
 // agrees is wrong, whoever it is; where no majority agrees, nobody can say who is.
 import type { LogIndex, NodeId } from '../lib/ids.ts';
+import type { ClusterRecord } from './peer-protocol.ts';
 
 export type HashVerdict =
   | { readonly kind: 'nothing' }
@@ -17,8 +18,11 @@ export interface HashComparison {
 const REMEMBERED = 64;
 const NOTHING: HashVerdict = { kind: 'nothing' };
 
-export function createHashComparison(self: NodeId, members: readonly NodeId[]): HashComparison {
-  const majority = Math.floor(members.length / 2) + 1;
+/** All members are compared, learners too; a majority is one of those that vote now. `record`: the configuration in effect. */
+export function createHashComparison(
+  self: NodeId,
+  record: () => Pick<ClusterRecord, 'members'> | undefined,
+): HashComparison {
   const reports = new Map<LogIndex, Map<NodeId, string>>();
 
   const judge = (index: LogIndex, hashes: ReadonlyMap<NodeId, string>): HashVerdict => {
@@ -28,8 +32,12 @@ export function createHashComparison(self: NodeId, members: readonly NodeId[]): 
     for (const [node, hash] of hashes) {
       if (hash !== own) byHash.set(hash, [...(byHash.get(hash) ?? []), node]);
     }
+    const voters = new Set<NodeId>(
+      (record()?.members ?? []).filter(({ learner }) => !learner).map(({ nodeId }) => nodeId),
+    );
     for (const peers of byHash.values()) {
-      if (peers.length >= majority) return { kind: 'outvoted', index, peers };
+      const agreeing = peers.filter((peer) => voters.has(peer));
+      if (agreeing.length > voters.size / 2) return { kind: 'outvoted', index, peers: agreeing };
     }
     const peers = [...byHash.values()].flat();
     return peers.length > 0 ? { kind: 'differs', index, peers } : NOTHING;
@@ -37,7 +45,8 @@ export function createHashComparison(self: NodeId, members: readonly NodeId[]): 
 
   return {
     report(from, index, hash) {
-      if (!members.includes(from)) return NOTHING;
+      const known = record()?.members.some(({ nodeId }) => nodeId === from) === true;
+      if (!known && from !== self) return NOTHING;
       const hashes = reports.get(index) ?? new Map<NodeId, string>();
       hashes.set(from, hash);
       reports.set(index, hashes);

@@ -1,27 +1,31 @@
-// The life of a node: forming -> replaying -> running -> ended. Hands peers and time to whoever is in charge in each
-// phase, and ends everything at once when the node must not go on.
-import { assert } from '../lib/assert.ts';
-import { logIndex, type LogIndex, type NodeId } from '../lib/ids.ts';
+// The life of a node: forming or joining -> replaying -> running -> ended. Puts the parts together, hands time to whoever is
+// in charge in each phase, and ends everything at once when the node must not go on.
+import { logIndex } from '../lib/ids.ts';
 import { RegistryError } from '../lib/registry-error.ts';
 import { raftDefaults, type RaftConfig } from '../raft/index.ts';
 import { type AppliedPoint, Applier } from './applier.ts';
-import { assembleParts } from './assembly.ts';
-import { decodeClusterRecord, membershipOf } from './cluster-record.ts';
+import { assembleMembers, assembleParts } from './assembly.ts';
+import { encodeClusterRecord, membershipOf } from './cluster-record.ts';
 import { DiskUse } from './disk-use.ts';
 import { Engine } from './engine.ts';
-import { FirstBoot, formedFrame } from './first-boot.ts';
+import { type FirstBoot, formedFrame } from './first-boot.ts';
 import { firstId } from './first-id.ts';
-import { createHashComparison, type HashComparison, type HashVerdict } from './hash-comparison.ts';
+import { HashReports } from './hash-reports.ts';
 import { Health } from './health.ts';
+import type { Joining } from './joining.ts';
+import type { Members } from './members.ts';
 import type { NodeParts } from './node-parts.ts';
+import { beginForming, beginJoining, strangerToLog } from './origin.ts';
 import { PeerDesk } from './peer-desk.ts';
-import type { ClusterRecord, FormationFrame, Hello, PeerFrame, Refusal } from './peer-protocol.ts';
+import type { ClusterRecord } from './peer-protocol.ts';
 import { Peers } from './peers.ts';
-import type { Fatal, LogImage, TransportHandlers } from './ports.ts';
+import type { Fatal, LogImage } from './ports.ts';
 import { readFailureCode } from './read-failure.ts';
-import { snapshotProblems, stopSnapshots } from './snapshot-parts.ts';
 import type { NodeOptions } from './registry-node.ts';
 import { replay } from './replay.ts';
+import { Roster } from './roster.ts';
+import { snapshotProblems, stopSnapshots } from './snapshot-parts.ts';
+import { Streams } from './streams.ts';
 import { startTicker, TICK_MS } from './ticker.ts';
 
 export type Phase = 'forming' | 'replaying' | 'running' | 'ended';
@@ -31,72 +35,83 @@ const HUB_TICK_MS = 1000;
 export class NodeLife {
   readonly options: NodeOptions;
   readonly parts: NodeParts;
+  readonly roster: Roster;
   readonly peers: Peers;
+  readonly members: Members;
   readonly health: Health;
   readonly desk: PeerDesk;
   readonly disk: DiskUse;
+  readonly hashes: HashReports;
+  readonly #streams: Streams;
   readonly #applier: Applier;
   #phase: Phase = 'replaying';
-  #record: ClusterRecord | undefined;
   #firstBoot: FirstBoot | undefined;
+  #joining: Joining | undefined;
   #engine: Engine | undefined;
-  #comparison: HashComparison | undefined;
-  #difference: string | undefined;
+  #formed = false;
   #stopTicker = (): void => undefined;
   #hubTickMs = Number.NEGATIVE_INFINITY;
-  /** When the core was last told that a peer's queue is full. */
-  readonly #overflowMs = new Map<NodeId, number>();
 
   constructor(options: NodeOptions) {
     this.options = options;
     this.disk = new DiskUse(options);
-    const { clock, logStore } = options;
+    const { clock, logStore, self } = options;
+    this.roster = new Roster(self, logStore.image);
+    this.peers = new Peers({ options, roster: this.roster });
+    const engine = (): Engine | undefined => this.#engine;
     const fatal: Fatal = (code, reason, cause) => this.#fatal(code, reason, cause);
-    this.peers = new Peers({
-      options,
-      record: () => this.#record,
-      configurationIndex: () => logIndex(this.#record === undefined ? 0 : 1),
-    });
     this.parts = assembleParts({
       options,
-      engine: () => this.#engine,
-      clusterUuid: () => this.#record?.clusterUuid ?? '',
+      engine,
+      serving: () => this.serving,
+      clusterUuid: () => this.roster.record?.clusterUuid ?? this.peers.joiningUuid,
       applied: () => this.applied,
       persistedIndex: () => this.#engine?.view.persistedIndex ?? logStore.image.lastIndex,
       noQuorumReason: () => this.noQuorumReason(),
-      framesLost: (to, frames) => this.#framesLost(to, frames),
+      framesLost: (to, frames) => this.#streams.framesLost(to, frames),
       fatal,
       changed: () => this.health.changed(),
       ticked: (nowMs) => this.#ticked(nowMs),
     });
-    const { registry, hub, leases, rounds, reads } = this.parts;
-    this.#applier = new Applier({
-      registry,
-      publish(group) {
-        hub.publish(group);
-        for (const change of group.changes) leases.applied(change);
-      },
-      applied: (entry, command) => this.#engine?.entryApplied(entry, command),
-      hashDue: (index, hash) => this.#hashDue(index, hash),
+    const { parts } = this;
+    this.members = assembleMembers({ parts, roster: this.roster, peers: this.peers, engine });
+    this.hashes = new HashReports({
+      parts,
+      record: () => this.roster.record,
+      telling: () => this.#engine !== undefined,
     });
+    this.#applier = this.#createApplier();
     this.health = new Health({
       clock,
-      running: () => this.#engine?.view.awaitsSnapshot === false,
+      running: () => this.serving,
       leaderId: () => this.#engine?.view.leader ?? '',
-      freshOnce: () => rounds.freshMs !== undefined,
-      refresh: () => reads.refresh(),
+      freshOnce: () => parts.rounds.freshMs !== undefined,
+      refresh: () => parts.reads.refresh(),
     });
-    const deskHost = {
-      parts: this.parts,
-      engine: () => this.#engine,
-      trusted: (peer: NodeId) => this.peers.trusted(peer),
-      stopping: () => this.health.stopping,
-      formation: (from: NodeId, frame: FormationFrame) => this.#heardFormation(from, frame),
-      stateHash: (from: NodeId, index: LogIndex, hash: string) =>
-        this.#judge(this.#comparison?.report(from, index, hash)),
-      maxPeerWrites: options.limits.maxPendingWrites * Math.max(1, this.peers.others().length),
-    };
-    this.desk = new PeerDesk(deskHost, firstId(options.seed));
+    this.desk = new PeerDesk(
+      {
+        parts,
+        engine,
+        members: this.members,
+        trusted: (peer) => this.peers.trusted(peer, this.#engine?.view.leader),
+        stopping: () => this.health.stopping,
+        formation: (from, frame) => this.#streams.heardFormation(from, frame),
+        stateHash: (from, index, hash) => this.hashes.heard(from, index, hash),
+        maxPeerWrites: () =>
+          options.limits.maxPendingWrites * Math.max(1, this.peers.others().length),
+      },
+      firstId(options.seed),
+    );
+    this.#streams = new Streams({
+      parts,
+      peers: this.peers,
+      roster: this.roster,
+      desk: this.desk,
+      members: this.members,
+      engine,
+      firstBoot: () => this.#firstBoot,
+      ended: () => this.#phase === 'ended',
+    });
   }
 
   get phase(): Phase {
@@ -108,28 +123,38 @@ export class NodeLife {
   }
 
   get record(): ClusterRecord | undefined {
-    return this.#record;
+    return this.roster.record;
   }
 
   get applied(): AppliedPoint {
     return this.#applier.point;
   }
 
-  /** Reads who this node is from its log, or begins to form a cluster; then lets the others in. */
+  /** There is something to show here: a node that has not got the state of its cluster yet has nothing, not even stale. */
+  get serving(): boolean {
+    const running = this.#engine !== undefined && !this.#engine.view.awaitsSnapshot;
+    return running && this.roster.standing !== 'outside';
+  }
+
+  /** Sees from its log who this node is, or begins to form or to join a cluster; then lets the others in. */
   async start(): Promise<void> {
     const { options } = this;
     const { image } = options.logStore;
-    if (image.lastIndex > 0) await this.#readRecord();
-    else this.#beginForming();
-    if (this.#phase === 'ended') return;
-    await options.transport.start(this.#handlers());
-    options.transport.connect(this.peers.others());
+    const empty = image.lastIndex === 0;
+    const strange = empty ? undefined : strangerToLog(options, this.roster);
+    if (strange !== undefined) return this.#fatal(14, strange);
+    if (empty && options.stateStore.image.appliedIndex > 0) return this.#fatal(11, LOST_LOG);
+    if (options.join !== undefined && this.roster.standing !== 'member') this.#beginJoining();
+    else if (empty) this.#beginForming();
+    await options.transport.start(this.#streams.handlers());
+    this.#streams.connect();
     this.#stopTicker = startTicker({
       clock: options.clock,
       gapMs: options.heartbeatMs,
       elapsed: (ticks, gapMs) => this.#elapsed(ticks, gapMs),
     });
-    if (this.#record === undefined) this.#firstBoot?.tick();
+    this.#joining?.ask();
+    if (this.#phase === 'forming') this.#firstBoot?.tick();
     else void this.#run(image);
   }
 
@@ -137,10 +162,12 @@ export class NodeLife {
   halt(): void {
     this.#phase = 'ended';
     this.#stopTicker();
+    this.#joining?.stop();
     this.#engine?.stop();
     stopSnapshots(this.parts);
     this.parts.relay.stop();
     this.desk.stop();
+    this.members.failAll('shuttingDown', 'this node has stopped');
     this.parts.writes.abandonAll();
     this.parts.reads.failAll('shuttingDown', 'this node has stopped');
   }
@@ -148,14 +175,12 @@ export class NodeLife {
   /** One plain sentence each; empty while this node is well. */
   problems(): readonly string[] {
     const problems: string[] = [];
-    if (this.#phase === 'forming' && this.#firstBoot !== undefined) {
-      problems.push(this.#firstBoot.problem);
-    } else if (this.#phase === 'replaying') {
-      problems.push('this node is replaying its log');
-    } else if (this.#engine?.view.leader === undefined) {
+    const standing = this.#standingProblem();
+    if (standing !== undefined) problems.push(standing);
+    else if (this.#engine?.view.leader === undefined) {
       problems.push('no leader is known: writes and linearizable reads wait for one');
     }
-    if (this.#difference !== undefined) problems.push(this.#difference);
+    if (this.hashes.problem !== undefined) problems.push(this.hashes.problem);
     problems.push(...snapshotProblems(this.parts));
     if (this.health.stopping) problems.push('this node is stopping');
     return [...problems, ...this.peers.problems()];
@@ -167,64 +192,52 @@ export class NodeLife {
     return this.problems()[0] ?? 'no leader is known';
   }
 
-  #beginForming(): void {
-    const { options } = this;
-    const { self, clusterId, clock, logStore, stateStore, transport, markFormed } = options;
-    const listed = this.peers.listed();
-    assert(listed.includes(self.nodeId), 'this node is one of the initial members');
-    if (stateStore.image.appliedIndex > 0) {
-      return this.#fatal(
-        11,
-        'the log is missing but the state store is not: restore the whole data directory, or start with an empty one',
-      );
+  #standingProblem(): string | undefined {
+    if (this.#phase === 'forming') return this.#firstBoot?.problem;
+    if (this.#engine === undefined) return 'this node is replaying its log';
+    if (this.#joining !== undefined) return this.#joining.problem;
+    if (this.roster.standing === 'removed' || this.peers.saidToBeRemoved) return REMOVED;
+    if (this.#engine.view.awaitsSnapshot) {
+      return 'the state below the log was lost: this node waits for a snapshot from the leader';
     }
-    this.#phase = 'forming';
-    this.#firstBoot = new FirstBoot({
-      self,
-      clusterId,
-      listed,
-      clock,
-      logStore,
-      markFormed,
-      tell(frame) {
-        for (const peer of listed) if (peer !== self.nodeId) transport.send(peer, [frame]);
+    return undefined;
+  }
+
+  #createApplier(): Applier {
+    const { registry, hub, leases } = this.parts;
+    return new Applier({
+      registry,
+      publish(group) {
+        hub.publish(group);
+        for (const change of group.changes) leases.applied(change);
       },
-      formed: (record, image) => this.#formed(record, image),
+      applied: (entry, command) => this.#engine?.entryApplied(entry, command),
+      hashDue: (index, hash) => this.hashes.due(index, hash),
+    });
+  }
+
+  #beginForming(): void {
+    this.#phase = 'forming';
+    this.#firstBoot = beginForming(this.options, this.peers.listed(), {
+      formed: (record, image) => this.#clusterFormed(record, image),
       failed: (error) => this.#fatal(10, 'the first record could not be written', error),
     });
   }
 
-  async #readRecord(): Promise<void> {
-    const { self, clusterId, logStore, markFormed } = this.options;
-    try {
-      const [first] = await logStore.read(logIndex(1), logIndex(1), 1 << 20);
-      assert(first?.kind === 'bootstrap', 'the first entry of a log is the cluster record');
-      const record = decodeClusterRecord(first.payload);
-      const own = record.members.find((member) => member.nodeId === self.nodeId);
-      if (record.clusterId !== clusterId || own?.incarnation !== self.incarnation) {
-        const known = `cluster "${record.clusterId}", members ${record.members.map((member) => member.nodeId).join(', ')}`;
-        this.#fatal(
-          14,
-          `the data directory belongs to another node or cluster (${known}): check --node-id, --cluster-id and --data-dir`,
-        );
-        return;
-      }
-      await markFormed(record.clusterUuid);
-      this.#adopt(record);
-    } catch (error) {
-      this.#fatal(readFailureCode(error), 'the log could not be read', error);
-    }
+  #beginJoining(): void {
+    this.peers.joining([]);
+    this.#joining = beginJoining(this.options, (members) => {
+      this.peers.joining(members);
+      this.#streams.connect();
+    });
   }
 
-  #adopt(record: ClusterRecord): void {
-    this.#record = record;
-    const members = record.members.map((member) => member.nodeId);
-    this.#comparison = createHashComparison(this.options.self.nodeId, members);
-  }
-
-  #formed(record: ClusterRecord, image: LogImage): void {
+  #clusterFormed(record: ClusterRecord, image: LogImage): void {
     if (this.#phase === 'ended') return;
-    this.#adopt(record);
+    this.#formed = true;
+    const configuration = { index: logIndex(1), payload: encodeClusterRecord(record) };
+    this.roster.inEffect(configuration);
+    this.roster.settle(configuration);
     this.options.log.info({ event: 'cluster_formed', cluster_uuid: record.clusterUuid });
     for (const { nodeId } of this.peers.others()) {
       this.options.transport.send(nodeId, [formedFrame(record)]);
@@ -239,6 +252,7 @@ export class NodeLife {
       options.log.warn({ event: 'state_discarded', reason: options.stateStore.discarded });
     }
     try {
+      await this.#markFormed();
       const start = await replay({
         config: this.#raftConfig(),
         image,
@@ -253,7 +267,9 @@ export class NodeLife {
         parts: this.parts,
         start,
         applier: this.#applier,
-        configuration: () => this.health.changed(),
+        configuration: (configuration) => {
+          if (this.roster.inEffect(configuration)) this.#membersChanged();
+        },
         installed: () => this.health.changed(),
       });
       this.#phase = 'running';
@@ -261,6 +277,15 @@ export class NodeLife {
     } catch (error) {
       this.#fatal(readFailureCode(error), 'the log could not be replayed', error);
     }
+  }
+
+  /** Once the log on disk makes this very data-dir a member: from then on it must not be lost. Before, it may begin anew. */
+  async #markFormed(): Promise<void> {
+    const { record, index, standing } = this.roster;
+    const persisted = this.#engine?.view.persistedIndex ?? this.options.logStore.image.lastIndex;
+    if (this.#formed || record === undefined || standing === 'outside' || index > persisted) return;
+    this.#formed = true;
+    await this.options.markFormed(record.clusterUuid);
   }
 
   #raftConfig(): RaftConfig {
@@ -277,84 +302,19 @@ export class NodeLife {
     };
   }
 
-  #handlers(): TransportHandlers {
-    const guarded = <A extends unknown[]>(run: (...given: A) => void): ((...given: A) => void) => {
-      return (...given) => {
-        if (this.#phase === 'ended') return;
-        try {
-          run(...given);
-        } catch (error) {
-          this.#fatal(13, 'an unexpected error', error);
-        }
-      };
-    };
-    return {
-      admit: (hello) => this.#admit(hello),
-      hello: () => this.peers.hello(),
-      onFrames: guarded((from: NodeId, frames: readonly PeerFrame[]) =>
-        this.desk.receive(from, frames),
-      ),
-      onConnected: guarded((_peer: NodeId, hello: Hello) => this.#connected(hello)),
-      onBroken: guarded((peer: NodeId) => this.#broken(peer)),
-      onGone: guarded((peer: NodeId) => this.#engine?.push({ kind: 'peerDisconnected', peer })),
-      onRefused: guarded((peer, refusal) => this.peers.refused(peer, refusal)),
-    };
-  }
-
-  #admit(hello: Hello): Refusal | undefined {
-    const { nodeId } = hello;
-    const refusal = this.peers.admit(hello);
-    // A peer that is connected and greets again has dialled a new stream: its answers on the one before are lost.
-    if (refusal === undefined && this.peers.isConnected(nodeId)) this.#answersLost(nodeId);
-    return refusal;
-  }
-
-  #answersLost(peer: NodeId): void {
-    this.parts.writes.peerBroken(peer);
-    if (this.#engine?.view.leader === peer) this.parts.relay.broken();
-  }
-
-  #connected(hello: Hello): void {
-    const { nodeId } = hello;
-    this.options.log.info({ event: 'peer_connected', peer: nodeId });
-    this.peers.connected(hello);
-    this.desk.streamChanged(nodeId);
-    if (this.#record === undefined) this.#firstBoot?.connected(hello);
-    else if (hello.clusterUuid === '') {
-      this.options.transport.send(nodeId, [formedFrame(this.#record)]);
+  #membersChanged(): void {
+    const { record, index, standing } = this.roster;
+    this.options.log.info({
+      event: 'members',
+      configuration_index: index,
+      voters: record?.members.filter(({ learner }) => !learner).map(({ nodeId }) => nodeId),
+      learners: record?.members.filter(({ learner }) => learner).map(({ nodeId }) => nodeId),
+    });
+    if (standing === 'member') {
+      this.#joining?.stop();
+      this.#joining = undefined;
     }
-    if (this.#engine?.view.leader === nodeId) this.parts.relay.flush();
-    this.#engine?.wake();
-  }
-
-  #broken(peer: NodeId): void {
-    this.options.log.info({ event: 'peer_broken', peer });
-    this.peers.broken(peer);
-    this.desk.streamChanged(peer);
-    this.#firstBoot?.broken(peer);
-    this.#engine?.push({ kind: 'peerUnreachable', peer });
-    this.#answersLost(peer);
-  }
-
-  #heardFormation(from: NodeId, frame: FormationFrame): void {
-    if (this.#record === undefined) this.#firstBoot?.heard(from, frame);
-    else if (!frame.formed) this.options.transport.send(from, [formedFrame(this.#record)]);
-  }
-
-  #framesLost(to: NodeId, frames: readonly PeerFrame[]): void {
-    let entriesLost = false;
-    for (const frame of frames) {
-      if (frame.kind === 'writeRequest') this.parts.writes.notSent(frame);
-      entriesLost ||= frame.kind === 'raft' && frame.message.kind === 'appendEntries';
-    }
-    // A full queue, not a broken stream: the core has to begin again from what the peer is known to hold. Its question
-    // meets the same full queue, so it is told once in a heartbeat; it asks again as heartbeats are answered.
-    const now = this.options.clock.now();
-    const lastMs = this.#overflowMs.get(to) ?? Number.NEGATIVE_INFINITY;
-    if (!entriesLost || !this.peers.isConnected(to) || now < lastMs + this.options.heartbeatMs)
-      return;
-    this.#overflowMs.set(to, now);
-    this.#engine?.push({ kind: 'peerUnreachable', peer: to });
+    this.#streams.connect();
   }
 
   #elapsed(ticks: number, gapMs: number): void {
@@ -369,31 +329,20 @@ export class NodeLife {
   }
 
   #ticked(nowMs: number): void {
+    if (this.roster.settle(this.#applier.point.configuration)) this.#streams.connect();
+    if (!this.#formed) {
+      this.#markFormed().catch((error: unknown) => {
+        this.#fatal(10, 'the data directory could not note its cluster', error);
+      });
+    }
     this.desk.tick(nowMs);
+    this.members.tick(nowMs);
+    this.#streams.tick(nowMs);
     this.health.tick();
     this.disk.tick(nowMs);
     if (nowMs < this.#hubTickMs + HUB_TICK_MS) return;
     this.#hubTickMs = nowMs;
     this.parts.hub.tick(nowMs);
-  }
-
-  #hashDue(index: LogIndex, hash: string): void {
-    this.#judge(this.#comparison?.report(this.options.self.nodeId, index, hash));
-    if (this.#engine === undefined) return;
-    for (const { nodeId } of this.peers.others()) {
-      this.parts.outbox.add(nodeId, { kind: 'stateHash', index, hash });
-    }
-  }
-
-  #judge(verdict: HashVerdict | undefined): void {
-    if (verdict === undefined || verdict.kind === 'nothing') return;
-    const others = verdict.peers.join(' and ');
-    const difference = `the state of this node at index ${verdict.index} differs from that of ${others}`;
-    if (verdict.kind === 'outvoted') return this.#fatal(12, `${difference}, which are a majority`);
-    if (this.#difference === undefined) {
-      this.options.log.error({ event: 'state_differs', detail: difference });
-    }
-    this.#difference = difference;
   }
 
   #fatal(...[code, reason, cause]: Parameters<Fatal>): void {
@@ -408,3 +357,8 @@ export class NodeLife {
     void this.options.transport.stop();
   }
 }
+
+const LOST_LOG =
+  'the log is missing but the state store is not: restore the whole data directory, or start with an empty one';
+const REMOVED =
+  'this node was removed from its cluster and answers stale reads only: to return, start it with an empty data directory and --join';

@@ -32,6 +32,8 @@ export interface NodeParts {
   readonly snapshotSource: SnapshotSource;
   readonly retention: LogRetention;
   readonly registryTime: RegistryTime;
+  /** Why there is no quorum to write or read through, in plain words. */
+  readonly noQuorumReason: () => string;
   /** Ends this node: nothing is sent, answered or written any more. */
   readonly fatal: Fatal;
   /** The leader, caughtUp or stopping may have changed. */

@@ -1,5 +1,5 @@
 // One node, as the doors see it. How it lives is in node-life.ts, what it does while it runs in engine.ts.
-import { RegistryError } from '../lib/registry-error.ts';
+import { type ErrorCode, RegistryError } from '../lib/registry-error.ts';
 import {
   type ApplyResult,
   type CommandBody,
@@ -7,7 +7,7 @@ import {
   type Registry,
 } from '../registry/index.ts';
 import { NodeLife } from './node-life.ts';
-import type { Beat, Member, MemberChange, WriteOutcome } from './peer-protocol.ts';
+import type { Beat, Member, MemberChange } from './peer-protocol.ts';
 import type {
   CallOptions,
   HeartbeatAnswer,
@@ -120,9 +120,21 @@ class Node implements RegistryNode {
     return desk.askLastHeartbeat(leader, namespace, instanceId, deadline);
   }
 
-  async changeMembers(_change: MemberChange, _options: CallOptions): Promise<readonly Member[]> {
+  async changeMembers(change: MemberChange, options: CallOptions): Promise<readonly Member[]> {
     this.#refuseWhenStopping();
-    throw new RegistryError('failedPrecondition', 'members are fixed in this version');
+    const { signal, deadline: deadlineMs = Number.POSITIVE_INFINITY } = options;
+    return new Promise((resolve, reject) => {
+      const forget = this.#life.members.submit(
+        change,
+        { origin: 'caller', deadlineMs },
+        (outcome) => {
+          if (outcome.kind === 'done') resolve(outcome.members);
+          else reject(refusal(outcome));
+        },
+      );
+      signal?.addEventListener('abort', forget, { once: true });
+      if (signal?.aborted === true) forget();
+    });
   }
 
   status(): NodeStatus {
@@ -143,7 +155,7 @@ class Node implements RegistryNode {
   }
 }
 
-function refusal(outcome: Extract<WriteOutcome, { readonly kind: 'failed' }>): RegistryError {
+function refusal(outcome: { readonly code: ErrorCode; readonly message: string }): RegistryError {
   const { code, message } = outcome;
   const limited = code === 'resourceExhausted';
   return new RegistryError(code, message, limited ? { retryAfterMs: RETRY_AFTER_MS } : {});

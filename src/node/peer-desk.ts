@@ -2,10 +2,12 @@
 // leases. Answers go back only on the stream the question's sender still reads.
 import type { LogIndex, NodeId } from '../lib/ids.ts';
 import type { Engine } from './engine.ts';
+import type { Members } from './members.ts';
 import type { NodeParts } from './node-parts.ts';
 import type {
   FormationFrame,
   LastHeartbeatRequest,
+  MemberRequest,
   PeerFrame,
   WriteOutcome,
   WriteRequest,
@@ -14,6 +16,7 @@ import type {
 export interface PeerDeskHost {
   readonly parts: NodeParts;
   readonly engine: () => Engine | undefined;
+  readonly members: Members;
   /** The sender is a member in the incarnation that the cluster knows: only then is it heard on consensus (G14). */
   readonly trusted: (peer: NodeId) => boolean;
   /** A stop has begun: nothing new is taken, and peers ask elsewhere. */
@@ -21,7 +24,7 @@ export interface PeerDeskHost {
   readonly formation: (from: NodeId, frame: FormationFrame) => void;
   readonly stateHash: (from: NodeId, index: LogIndex, hash: string) => void;
   /** Writes of all followers waiting here at most. */
-  readonly maxPeerWrites: number;
+  readonly maxPeerWrites: () => number;
 }
 
 interface Asked {
@@ -109,8 +112,9 @@ export class PeerDesk {
       case 'snapshotChunk':
         return snapshotPull.heard(from, frame);
       case 'memberRequest':
+        return this.#serveMembers(from, frame);
       case 'memberResponse':
-        return;
+        return this.#host.members.answered(frame);
     }
   }
 
@@ -136,13 +140,23 @@ export class PeerDesk {
       done({ kind: 'failed', code: 'shuttingDown', message: 'the leader is stopping' });
       return;
     }
-    if (writes.peers >= this.#host.maxPeerWrites) {
-      const message = `writes from other nodes waiting on the leader, limit ${this.#host.maxPeerWrites}`;
+    const limit = this.#host.maxPeerWrites();
+    if (writes.peers >= limit) {
+      const message = `writes from other nodes waiting on the leader, limit ${limit}`;
       done({ kind: 'failed', code: 'resourceExhausted', message });
       return;
     }
     const deadlineMs = Number.POSITIVE_INFINITY;
     writes.submit({ origin: 'peer', body, requestId, fingerprint, actor, deadlineMs, done });
+  }
+
+  #serveMembers(from: NodeId, request: MemberRequest): void {
+    if (!this.#host.trusted(from)) return;
+    const reply = this.#reply(from);
+    if (!this.#host.stopping()) return this.#host.members.serve(request, reply);
+    const message = 'the leader is stopping';
+    const outcome = { kind: 'failed', code: 'shuttingDown', message } as const;
+    reply({ kind: 'memberResponse', id: request.id, outcome });
   }
 
   #serveLastHeartbeat(from: NodeId, { id, namespace, instanceId }: LastHeartbeatRequest): void {

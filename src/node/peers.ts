@@ -1,40 +1,43 @@
-// The other nodes as this one sees them: who may talk, who is reached, who was refused and why.
-import type { LogIndex, NodeId } from '../lib/ids.ts';
-import { admission } from './admission.ts';
+// The other nodes as this one sees them: who may talk, who is heard on consensus, where they are, who was refused and why.
+import type { NodeId } from '../lib/ids.ts';
+import { admission, type Joining } from './admission.ts';
 import {
-  type ClusterRecord,
   type Hello,
   type Member,
+  type MemberIdentity,
   PROTOCOL_VERSION,
   type Refusal,
+  type RefusalReason,
 } from './peer-protocol.ts';
 import type { NodeOptions } from './registry-node.ts';
+import type { Roster } from './roster.ts';
 
 export interface PeersHost {
   readonly options: Pick<
     NodeOptions,
     'self' | 'clusterId' | 'softwareVersion' | 'initialMembers' | 'clock' | 'log'
   >;
-  /** undefined while the cluster has not formed here. */
-  readonly record: () => ClusterRecord | undefined;
-  /** Index of the entry that brought the record; 0 without one. */
-  readonly configurationIndex: () => LogIndex;
+  readonly roster: Roster;
 }
 
 interface Refused {
+  readonly reason: RefusalReason;
   readonly message: string;
   readonly atMs: number;
 }
 
 /** A refusal is told again at each redial; one this old is of the past. */
 const REFUSAL_MS = 15_000;
+/** Names remembered at most, members and strangers together; strangers are refused, so they are few. */
+const MAX_REMEMBERED = 256;
 
 export class Peers {
   readonly #host: PeersHost;
   readonly #connected = new Map<NodeId, Hello>();
-  /** The incarnation of the last hello that was admitted under each name. */
-  readonly #admitted = new Map<NodeId, string>();
+  /** The last hello that was admitted under each name. */
+  readonly #admitted = new Map<NodeId, Hello>();
   readonly #refused = new Map<NodeId, Refused>();
+  #joining: Joining | undefined;
 
   constructor(host: PeersHost) {
     this.#host = host;
@@ -42,23 +45,47 @@ export class Peers {
 
   hello(): Hello {
     const { self, clusterId, softwareVersion } = this.#host.options;
+    const { roster } = this.#host;
     return {
       ...self,
       protocolVersion: PROTOCOL_VERSION,
       clusterId,
-      clusterUuid: this.#host.record()?.clusterUuid ?? '',
+      clusterUuid: roster.record?.clusterUuid ?? '',
       softwareVersion,
       target: self.nodeId,
-      configurationIndex: this.#host.configurationIndex(),
+      configurationIndex: roster.index,
     };
+  }
+
+  /** This node asks to be taken in, and these are the members it was told of. */
+  joining(members: readonly MemberIdentity[]): void {
+    this.#joining = { members, clusterUuid: this.#joining?.clusterUuid ?? '' };
+  }
+
+  /** Of the cluster that this node joins, once a member of it was met; '' before, and for any other node. */
+  get joiningUuid(): string {
+    return this.#joining?.clusterUuid ?? '';
   }
 
   admit(hello: Hello): Refusal | undefined {
     const { self, clusterId } = this.#host.options;
-    const record = this.#host.record();
-    const refusal = admission(hello, { self, clusterId, listed: this.listed(), record });
-    if (refusal === undefined) this.#admitted.set(hello.nodeId, hello.incarnation);
-    return refusal;
+    const { records, index } = this.#host.roster;
+    const refusal = admission(hello, {
+      self,
+      clusterId,
+      listed: this.listed(),
+      records,
+      configurationIndex: index,
+      joining: this.#joining,
+    });
+    if (refusal !== undefined) return refusal;
+    if (this.#joining?.clusterUuid === '') {
+      this.#joining = { ...this.#joining, clusterUuid: hello.clusterUuid };
+    }
+    this.#admitted.delete(hello.nodeId);
+    this.#admitted.set(hello.nodeId, hello);
+    forgetOldest(this.#admitted);
+    return undefined;
   }
 
   connected(hello: Hello): void {
@@ -75,17 +102,38 @@ export class Peers {
     if (this.#refused.get(peer)?.message !== message) {
       log.warn({ event: 'peer_refused', peer, reason, detail: message });
     }
-    this.#refused.set(peer, { message, atMs: clock.now() });
+    this.#refused.delete(peer);
+    this.#refused.set(peer, { reason, message, atMs: clock.now() });
+    forgetOldest(this.#refused);
   }
 
   isConnected(peer: NodeId): boolean {
     return this.#connected.has(peer);
   }
 
-  /** The sender is a member in the very incarnation that the cluster was formed with (G14). */
-  trusted(peer: NodeId): boolean {
-    const member = this.#host.record()?.members.find(({ nodeId }) => nodeId === peer);
-    return member !== undefined && member.incarnation === this.#admitted.get(peer);
+  get connectedPeers(): readonly NodeId[] {
+    return [...this.#connected.keys()];
+  }
+
+  /** Heard on consensus (G14): a member in the very incarnation that the cluster knows; or one that knows of a newer
+   * configuration than this node; or the leader this node follows, which leads on until its own removal is committed. */
+  trusted(peer: NodeId, leader: NodeId | undefined): boolean {
+    const hello = this.#admitted.get(peer);
+    if (hello === undefined) return false;
+    const { roster } = this.#host;
+    if (roster.member(peer, hello.incarnation) !== undefined) return true;
+    if (this.#isAhead(hello)) return true;
+    return leader === peer && roster.wasLast(peer, hello.incarnation);
+  }
+
+  /** Admitted once and no longer welcome: members that were removed. Each is named once. */
+  takeUnwelcome(leader: NodeId | undefined): readonly NodeId[] {
+    if (this.#host.roster.record === undefined) return [];
+    const unwelcome = [...this.#admitted.values()].filter(
+      (hello) => !this.trusted(hello.nodeId, leader) && !this.#isAnnounced(hello),
+    );
+    for (const { nodeId } of unwelcome) this.#admitted.delete(nodeId);
+    return unwelcome.map(({ nodeId }) => nodeId);
   }
 
   /** The nodes of --initial-members, this one included. */
@@ -93,37 +141,77 @@ export class Peers {
     return this.#host.options.initialMembers.map((member) => member.nodeId);
   }
 
-  /** Whom to keep streams to: addresses as configured now, else as the cluster was formed. */
+  /** Whom to keep streams to: members and whoever knows more than this node, at the address they announced themselves, else
+   * as configured now, else as the cluster knows them. */
   others(): readonly { readonly nodeId: NodeId; readonly address: string }[] {
-    const { self, initialMembers } = this.#host.options;
-    const configured = new Map(initialMembers.map((member) => [member.nodeId, member.peerAddress]));
-    const record = this.#host.record();
-    const members = record?.members ?? initialMembers;
-    return members
-      .filter(({ nodeId }) => nodeId !== self.nodeId)
-      .map(({ nodeId, peerAddress }) => ({
-        nodeId,
-        address: configured.get(nodeId) ?? peerAddress,
-      }));
+    const { options, roster } = this.#host;
+    const configured = new Map(
+      options.initialMembers.map((member) => [member.nodeId, member.peerAddress]),
+    );
+    const found = new Map<NodeId, string>();
+    const add = ({ nodeId, incarnation, peerAddress }: MemberIdentity): void => {
+      const hello = this.#admitted.get(nodeId);
+      const announced = hello?.incarnation === incarnation ? hello.peerAddress : undefined;
+      const address = announced ?? configured.get(nodeId) ?? peerAddress;
+      if (address !== '' && !found.has(nodeId)) found.set(nodeId, address);
+    };
+    for (const hello of this.#admitted.values()) if (this.#isAhead(hello)) add(hello);
+    for (const { members } of roster.records) for (const member of members) add(member);
+    if (roster.standing !== 'member')
+      for (const member of this.#joining?.members ?? []) add(member);
+    if (roster.record === undefined && this.#joining === undefined) {
+      for (const member of options.initialMembers) add({ ...UNKNOWN, ...member });
+    }
+    found.delete(options.self.nodeId);
+    return [...found].map(([nodeId, address]) => ({ nodeId, address }));
   }
 
-  /** The members, with the addresses they announce now where they are known. */
+  /** The members of the configuration in effect, with the addresses they announce now where they are known. */
   members(): readonly Member[] {
-    const { self, initialMembers } = this.#host.options;
-    const unknown = { incarnation: '', clientAddress: '', learner: false };
-    const members =
-      this.#host.record()?.members ?? initialMembers.map((member) => ({ ...unknown, ...member }));
-    return members.map((member) => {
+    const { options, roster } = this.#host;
+    const listed = options.initialMembers.map((member) => ({ ...UNKNOWN, ...member }));
+    return (roster.record?.members ?? listed).map((member) => {
+      const { self } = options;
       const seen = member.nodeId === self.nodeId ? self : this.#connected.get(member.nodeId);
-      if (seen === undefined) return member;
+      const same = seen?.incarnation === member.incarnation || roster.record === undefined;
+      if (seen === undefined || !same) return member;
       const { nodeId, incarnation, peerAddress, clientAddress } = seen;
       return { nodeId, incarnation, peerAddress, clientAddress, learner: member.learner };
     });
   }
 
   problems(): readonly string[] {
-    const oldest = this.#host.options.clock.now() - REFUSAL_MS;
-    const recent = [...this.#refused.values()].filter(({ atMs }) => atMs >= oldest);
-    return recent.map(({ message }) => message);
+    return this.#recentRefusals().map(([, { message }]) => message);
   }
+
+  /** A majority of the other voters this node knows of tell it that it was removed. */
+  get saidToBeRemoved(): boolean {
+    const voters = (this.#host.roster.record?.members ?? []).filter(({ learner }) => !learner);
+    const names = new Set<NodeId>(voters.map(({ nodeId }) => nodeId));
+    names.delete(this.#host.options.self.nodeId);
+    const telling = this.#recentRefusals().filter(
+      ([peer, { reason }]) => reason === 'removed' && names.has(peer),
+    );
+    return telling.length > names.size / 2;
+  }
+
+  #recentRefusals(): readonly (readonly [NodeId, Refused])[] {
+    const oldest = this.#host.options.clock.now() - REFUSAL_MS;
+    return [...this.#refused].filter(([, { atMs }]) => atMs >= oldest);
+  }
+
+  #isAhead({ clusterUuid, configurationIndex }: Hello): boolean {
+    return clusterUuid !== '' && configurationIndex > this.#host.roster.index;
+  }
+
+  #isAnnounced({ nodeId, clusterUuid }: Hello): boolean {
+    return clusterUuid === '' && this.#host.roster.member(nodeId, '') !== undefined;
+  }
+}
+
+const UNKNOWN = { incarnation: '', clientAddress: '', learner: false };
+
+function forgetOldest(remembered: Map<NodeId, unknown>): void {
+  const [oldest] = remembered.keys();
+  if (remembered.size > MAX_REMEMBERED && oldest !== undefined) remembered.delete(oldest);
 }

@@ -141,6 +141,8 @@ export interface PeerTransport {
   start(handlers: TransportHandlers): Promise<void>;
   /** Starts (or changes) the set of peers to keep streams to. */
   connect(peers: readonly { readonly nodeId: NodeId; readonly address: string }[]): void;
+  /** Ends the stream that this peer dialled, if there is one: it dials again and is judged anew. */
+  dismiss(peer: NodeId): void;
   /** Queues frames, as one message unless they need more than 4 MiB together; one frame alone must not. False: not
    * connected, or the bounded queue is full, and nothing was queued. */
   send(to: NodeId, frames: readonly PeerFrame[]): boolean;

@@ -84,6 +84,10 @@ class GrpcPeerTransport implements PeerTransport {
     for (const peer of moved) context.handlers.onBroken(peer);
   }
 
+  dismiss(peer: NodeId): void {
+    this.#running?.server.dismiss(peer);
+  }
+
   send(to: NodeId, frames: readonly PeerFrame[]): boolean {
     return this.#links.get(to)?.send(frames) ?? false;
   }

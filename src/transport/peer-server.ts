@@ -90,6 +90,14 @@ export class PeerServer {
     await closed;
   }
 
+  /** Ends the stream of a peer that is not welcome any more. */
+  dismiss(peer: NodeId): void {
+    const call = this.#inbound.get(peer);
+    if (call === undefined) return;
+    this.#inbound.delete(peer);
+    end(call, status.ABORTED, 'no longer a member');
+  }
+
   #onConnection(socket: Socket): void {
     const key = `${socket.remoteAddress}:${socket.remotePort}`;
     const { clock, limits, warn } = this.#context;

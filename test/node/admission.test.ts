@@ -1,22 +1,27 @@
 // Who may talk, who agrees on a first record, and who is heard on consensus.
 import { describe, expect, test } from 'vitest';
 import { pino } from 'pino';
-import { logIndex, nodeId } from '../../src/lib/ids.ts';
+import { logIndex, nodeId, term } from '../../src/lib/ids.ts';
 import { admission, type AdmissionRules } from '../../src/node/admission.ts';
 import {
   clusterRecordOf,
   decodeClusterRecord,
   encodeClusterRecord,
+  encodeMembership,
+  withMembers,
 } from '../../src/node/cluster-record.ts';
 import { createFormation } from '../../src/node/formation.ts';
 import {
   type ClusterRecord,
   type FormationFrame,
   type Hello,
+  type Member,
   type MemberIdentity,
   PROTOCOL_VERSION,
 } from '../../src/node/peer-protocol.ts';
 import { Peers } from '../../src/node/peers.ts';
+import { Roster } from '../../src/node/roster.ts';
+import type { Configuration } from '../../src/raft/index.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 const member = (name: string, incarnation = `${name}-1`): MemberIdentity => ({
@@ -71,9 +76,11 @@ describe('admission', () => {
     self: n1,
     clusterId: 'rollcall',
     listed: [n1.nodeId, n2.nodeId],
-    record: undefined,
+    records: [],
+    configurationIndex: logIndex(0),
+    joining: undefined,
   };
-  const formed: AdmissionRules = { ...forming, record };
+  const formed: AdmissionRules = { ...forming, records: [record], configurationIndex: logIndex(1) };
 
   test.for([
     ['another protocol', { protocolVersion: 2 }, 'protocolVersion', 'same version'],
@@ -162,34 +169,101 @@ describe('formation', () => {
   });
 });
 
-const peers = (current: () => ClusterRecord | undefined): Peers =>
-  new Peers({
+const bootstrap = { index: logIndex(1), payload: encodeClusterRecord(record) };
+const nothing = { index: logIndex(0), payload: new Uint8Array() };
+const at = (index: number, members: readonly Member[]): Configuration => ({
+  index: logIndex(index),
+  payload: encodeMembership(withMembers(record, members)),
+});
+
+/** n1 as it sees the others, its log empty. */
+function begun(self: MemberIdentity = n1): { readonly seen: Peers; readonly roster: Roster } {
+  const hardState = { term: term(1), votedFor: undefined, commitIndex: logIndex(0) };
+  const floor = { index: logIndex(0), term: term(0), configuration: nothing };
+  const roster = new Roster(self, { hardState, floor, configurations: [] });
+  const seen = new Peers({
     options: {
-      self: n1,
+      self,
       clusterId: 'rollcall',
       softwareVersion: '0.1.0',
       initialMembers: [n1, n2, n3],
       clock: new FakeClock(),
       log: pino({ level: 'silent' }),
     },
-    record: current,
-    configurationIndex: () => logIndex(1),
+    roster,
   });
+  return { seen, roster };
+}
 
 describe('trust (G14)', () => {
   test('ends with the incarnation: a node let in while forming is not heard once another one is the member', () => {
-    let known: ClusterRecord | undefined;
-    const seen = peers(() => known);
+    const { seen, roster } = begun();
     expect(seen.admit(hello(member('n3', 'n3-2')))).toBeUndefined();
-    expect(seen.trusted(n3.nodeId)).toBe(false);
-    known = record;
-    expect(seen.trusted(n3.nodeId)).toBe(false);
+    expect(seen.trusted(n3.nodeId, undefined)).toBe(false);
+    roster.inEffect(bootstrap);
+    expect(seen.trusted(n3.nodeId, undefined)).toBe(false);
     expect(seen.admit(hello(n3))).toBeUndefined();
-    expect(seen.trusted(n3.nodeId)).toBe(true);
+    expect(seen.trusted(n3.nodeId, undefined)).toBe(true);
+  });
+
+  test('lasts for a removed member until its removal is settled, and for the leader until another leads', () => {
+    const { seen, roster } = begun();
+    roster.inEffect(bootstrap);
+    roster.settle(bootstrap);
+    seen.admit(hello(n3, { clusterUuid: record.clusterUuid }));
+    const without = at(9, record.members.slice(0, 2));
+    roster.inEffect(without);
+    expect(seen.trusted(n3.nodeId, undefined)).toBe(true);
+    roster.settle(without);
+    expect(seen.trusted(n3.nodeId, n3.nodeId)).toBe(true);
+    expect(seen.takeUnwelcome(n3.nodeId)).toEqual([]);
+    expect(seen.trusted(n3.nodeId, n2.nodeId)).toBe(false);
+    expect(seen.takeUnwelcome(n2.nodeId)).toEqual([n3.nodeId]);
+    expect(seen.takeUnwelcome(n2.nodeId)).toEqual([]);
+    expect(seen.admit(hello(n3, { clusterUuid: record.clusterUuid }))?.reason).toBe('removed');
+  });
+
+  test('is not given to another data-dir under the name of the leader', () => {
+    const { seen, roster } = begun();
+    roster.inEffect(bootstrap);
+    seen.admit(
+      hello(member('n3', 'n3-2'), {
+        clusterUuid: record.clusterUuid,
+        configurationIndex: logIndex(20),
+      }),
+    );
+    expect(seen.trusted(n3.nodeId, undefined)).toBe(true);
+    const back = at(20, record.members);
+    roster.inEffect(back);
+    roster.settle(back);
+    expect(seen.trusted(n3.nodeId, n3.nodeId)).toBe(false);
+  });
+
+  test('is given to a stranger who knows a newer configuration, until it is known here', () => {
+    const { seen, roster } = begun();
+    roster.inEffect(bootstrap);
+    const n7 = member('n7');
+    const greeting = hello(n7, {
+      clusterUuid: record.clusterUuid,
+      configurationIndex: logIndex(9),
+    });
+    expect(seen.admit({ ...greeting, configurationIndex: logIndex(1) })?.reason).toBe('removed');
+    expect(seen.admit(greeting)).toBeUndefined();
+    expect(seen.trusted(n7.nodeId, undefined)).toBe(true);
+    expect(seen.others()).toContainEqual({ nodeId: n7.nodeId, address: n7.peerAddress });
+    const known = at(9, [...record.members, { ...n7, learner: false }]);
+    roster.inEffect(known);
+    roster.settle(known);
+    expect(seen.trusted(n7.nodeId, undefined)).toBe(true);
+    const gone = at(12, record.members);
+    roster.inEffect(gone);
+    roster.settle(gone);
+    expect(seen.trusted(n7.nodeId, undefined)).toBe(false);
+    expect(seen.others().map(({ nodeId: id }) => id)).toEqual([n2.nodeId, n3.nodeId]);
   });
 
   test('forgets a refusal that is not told again', async () => {
-    const seen = peers(() => record);
+    const { seen } = begun();
     seen.refused(n3.nodeId, { reason: 'otherIncarnation', message: 'start it with its old disk' });
     expect(seen.problems()).toEqual(['start it with its old disk']);
     seen.connected(hello(n3));

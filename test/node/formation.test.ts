@@ -147,7 +147,7 @@ describe('a wiped disk (G14)', () => {
     expect(problems).toContain(
       `${wiped} is a member of cluster "test" with another data directory`,
     );
-    expect(problems).toContain('a later version');
+    expect(problems).toContain(`rollcall member remove ${wiped}`);
     await cluster.startNode(leader);
     await cluster.clock.until(() => cluster.leader() !== undefined, 'a leader');
     await cluster.read(away);

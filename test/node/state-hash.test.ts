@@ -84,9 +84,11 @@ describe('the state hash', () => {
 describe('the comparison', () => {
   const [a, b, c] = [nodeId('a'), nodeId('b'), nodeId('c')];
   const index = logIndex(1024);
+  const unknown = { incarnation: '', peerAddress: '', clientAddress: '' };
+  const abc = { members: [a, b, c].map((id) => ({ ...unknown, nodeId: id, learner: false })) };
 
   test('convicts nobody while no majority agrees', () => {
-    const comparison = createHashComparison(a, [a, b, c]);
+    const comparison = createHashComparison(a, () => abc);
     expect(comparison.report(a, index, 'x')).toEqual({ kind: 'nothing' });
     expect(comparison.report(b, index, 'y')).toEqual({ kind: 'differs', index, peers: [b] });
     expect(comparison.report(c, index, 'z')).toEqual({ kind: 'differs', index, peers: [b, c] });
@@ -100,22 +102,44 @@ describe('the comparison', () => {
       [c, b, a],
     ];
     for (const order of orders) {
-      const comparison = createHashComparison(a, [a, b, c]);
+      const comparison = createHashComparison(a, () => abc);
       const verdicts = order.map((node) => comparison.report(node, index, node === a ? 'x' : 'y'));
       expect(verdicts.at(-1)?.kind).toBe('outvoted');
     }
   });
 
   test('counts each node once and strangers not at all', () => {
-    const comparison = createHashComparison(a, [a, b, c]);
+    const comparison = createHashComparison(a, () => abc);
     comparison.report(a, index, 'x');
     comparison.report(b, index, 'y');
     expect(comparison.report(b, index, 'y').kind).toBe('differs');
     expect(comparison.report(nodeId('d'), index, 'y').kind).toBe('nothing');
   });
 
+  test('hears learners too, and lets only those convict who vote', () => {
+    const members = abc.members.map((member) => ({ ...member, learner: member.nodeId === c }));
+    const comparison = createHashComparison(c, () => ({ members }));
+    comparison.report(c, index, 'x');
+    expect(comparison.report(a, index, 'y')).toEqual({ kind: 'differs', index, peers: [a] });
+    expect(comparison.report(b, index, 'y').kind).toBe('outvoted');
+    const voter = createHashComparison(a, () => ({ members }));
+    voter.report(a, index, 'x');
+    voter.report(c, index, 'y');
+    expect(voter.report(nodeId('b'), index, 'x').kind).toBe('differs');
+  });
+
+  test('follows the members as they change', () => {
+    let members = abc.members.slice(0, 1);
+    const comparison = createHashComparison(a, () => ({ members }));
+    comparison.report(a, index, 'x');
+    expect(comparison.report(b, index, 'y').kind).toBe('nothing');
+    members = abc.members;
+    comparison.report(b, index, 'y');
+    expect(comparison.report(c, index, 'y').kind).toBe('outvoted');
+  });
+
   test('remembers a bounded number of indexes, the newest', () => {
-    const comparison = createHashComparison(a, [a, b, c]);
+    const comparison = createHashComparison(a, () => abc);
     for (let at = 1; at <= 100; at++) comparison.report(b, logIndex(at * 1024), 'y');
     expect(comparison.report(a, logIndex(1024), 'x').kind).toBe('nothing');
     expect(comparison.report(a, logIndex(100 * 1024), 'x').kind).toBe('differs');

@@ -77,6 +77,11 @@ export class SimTransport implements PeerTransport {
     }
   }
 
+  dismiss(peer: NodeId): void {
+    this.#inbound.get(peer)?.lose();
+    this.#inbound.delete(peer);
+  }
+
   send(to: NodeId, frames: readonly PeerFrame[]): boolean {
     const stream = this.#links.get(to)?.stream;
     return !this.#stopped && stream !== undefined && stream.send(frames);

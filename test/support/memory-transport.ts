@@ -76,6 +76,13 @@ export class MemoryNetwork {
     for (const other of this.#listening.values()) other.breakStreams(({ to }) => to === node);
   }
 
+  /** The streams of `peer` to this listener end, once it has heard of it. */
+  dismissed(peer: NodeId, listener: MemoryTransport): void {
+    for (const other of this.#listening.values()) {
+      if (other.nodeId === peer) other.breakStreams(({ to }) => to === listener);
+    }
+  }
+
   /** Who listens at an address. */
   at(address: string): MemoryTransport | undefined {
     return this.#listening.get(address);
@@ -127,6 +134,10 @@ export class MemoryTransport implements PeerTransport {
       this.#addresses.set(peer, address);
       this.#dialAfter(peer, 0);
     }
+  }
+
+  dismiss(peer: NodeId): void {
+    this.#network.dismissed(peer, this);
   }
 
   send(to: NodeId, frames: readonly PeerFrame[]): boolean {
