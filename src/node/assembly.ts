@@ -76,7 +76,7 @@ export function assembleParts(host: AssemblyHost): NodeParts {
     clock,
     registry,
     // What lost its state has nothing to show, not even something stale.
-    running: () => engine()?.view.awaitsSnapshot === false,
+    running: host.serving,
     joinRound,
     freshMs: () => rounds.freshMs,
     noQuorumReason: host.noQuorumReason,

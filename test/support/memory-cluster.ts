@@ -5,7 +5,7 @@ import { present } from '../../src/lib/assert.ts';
 import { type NodeId, nodeId, revision, type Revision } from '../../src/lib/ids.ts';
 import { RegistryError } from '../../src/lib/registry-error.ts';
 import { createNode } from '../../src/node/node.ts';
-
+import type { Member, MemberChange, MemberIdentity } from '../../src/node/peer-protocol.ts';
 import type {
   NodeLimits,
   RaftLimits,
@@ -98,7 +98,8 @@ export class MemoryCluster {
     return cluster;
   }
 
-  async startNode(id: string): Promise<RegistryNode> {
+  /** `join`: with an empty disk it asks the others to take it in, as with --join. */
+  async startNode(id: string, how: { readonly join?: boolean } = {}): Promise<RegistryNode> {
     const disk = this.disk(id);
     const clock = new PausableClock(this.clock);
     const name = nodeId(id);
@@ -123,10 +124,11 @@ export class MemoryCluster {
       },
       clusterId: 'test',
       softwareVersion: '0.0.0',
-      initialMembers: this.#ids.map((member) => ({
+      initialMembers: (how.join === true ? [] : this.#ids).map((member) => ({
         nodeId: member,
         peerAddress: `memory:${member}`,
       })),
+      ...(how.join === true ? { join: (self) => this.#askToJoin(self) } : {}),
       logStore,
       stateStore,
       transport,
@@ -145,6 +147,46 @@ export class MemoryCluster {
     });
     this.#running.set(id, { id: name, node, clock, transport, logStore, stateStore });
     return node;
+  }
+
+  async #askToJoin(self: MemberIdentity): Promise<readonly MemberIdentity[]> {
+    let failure: unknown = new Error('nobody is there');
+    for (const { id, node } of this.#running.values()) {
+      if (id === self.nodeId) continue;
+      try {
+        return await node.changeMembers({ kind: 'add', member: { ...self, learner: true } }, {});
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  /** A change through the node `at`, with time running. */
+  async change(at: string, change: MemberChange): Promise<readonly string[]> {
+    const members = await this.finish(this.node(at).changeMembers(change, {}));
+    return names(members);
+  }
+
+  /** Starts an empty node and waits until it has what the leader has. */
+  async join(id: string): Promise<RegistryNode> {
+    const node = await this.startNode(id, { join: true });
+    await this.level();
+    return node;
+  }
+
+  /** Every running node has applied what the leader has committed. */
+  async level(limitMs = 20_000): Promise<void> {
+    await this.settled(limitMs);
+    const committed = this.node(present(this.leader(), 'somebody leads')).status().commitIndex;
+    const there = (): boolean =>
+      this.ids.every((id) => this.node(id).status().appliedIndex >= committed);
+    await this.clock.until(there, 'everything everywhere', limitMs, () => this.picture());
+  }
+
+  /** The members as `at` knows them: `n1 n2 n3 n4?`, learners with a question mark. */
+  members(at: string): string {
+    return names(this.node(at).status().members).join(' ');
   }
 
   disk(id: string): Disk {
@@ -270,6 +312,10 @@ export class MemoryCluster {
     const stopping = [...this.#running.values()].map(({ node }) => node.stop({ graceMs: 0 }));
     await this.finish(Promise.all(stopping));
   }
+}
+
+function names(members: readonly Member[]): readonly string[] {
+  return members.map(({ nodeId: id, learner }) => `${id}${learner ? '?' : ''}`);
 }
 
 export const LINEARIZABLE: ReadOptions = {
