@@ -35,10 +35,12 @@ export interface WriteLoad {
 
 export const say = (line: string): void => void process.stdout.write(`${line}\n`);
 
-/** Runs `work` under load: writers from before it, all of them asking all nodes, until 100 writes were acknowledged after it. */
+/** Runs `work` under load: writers from before it until 100 writes were acknowledged after it, each asking all nodes but
+ * `avoided`, which may be paused and would keep every writer waiting before long. */
 export async function underLoad<T>(
   campaign: Campaign,
   work: (load: WriteLoad) => Promise<T>,
+  avoided?: ProcessNode,
 ): Promise<T> {
   const { cluster, writes, seed } = campaign;
   const stage = campaign.stages++;
@@ -46,7 +48,8 @@ export async function underLoad<T>(
   const before = writes.length;
   const running: Promise<void>[] = [];
   const more = (): void => {
-    const endpoints = [...cluster.endpoints];
+    const asked = cluster.nodes.filter((node) => node !== avoided);
+    const endpoints = asked.map((node) => node.clientAddress);
     for (let number = 0; number < writerCount; number++) {
       const name = `s${stage}w${running.length}`;
       const random = seededRandom(seed + stage * 100 + running.length);

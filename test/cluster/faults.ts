@@ -106,8 +106,19 @@ export const terminateLeader: Fault = {
   },
 };
 
-const firstOf = async (node: ProcessNode): Promise<number> =>
-  Number((await node.status()).first_index);
+/** Waits until the log of the node begins after this entry: on a leader it was shortened, on a follower a snapshot took its place. */
+export function untilLogBegins(
+  cluster: ProcessCluster,
+  node: ProcessNode,
+  after: number,
+): Promise<void> {
+  return pollUntil(async () => Number((await node.status()).first_index) > after, {
+    what: `the log of ${node.id} to begin after entry ${after}`,
+    timeoutMs: 60_000,
+    everyMs: 50,
+    explain: () => cluster.logTails(),
+  });
+}
 
 /** A follower is away until the log no longer reaches back to it: it needs a snapshot, under load. */
 export const leaveBehind: Fault = {
@@ -123,19 +134,8 @@ export const leaveBehind: Fault = {
     await follower.kill('SIGKILL');
     // It has at most what was appended until it died, soon after it was asked.
     const passed = Number(last) + 500;
-    await pollUntil(async () => (await firstOf(leader)) > passed, {
-      what: `the log to begin after entry ${passed}`,
-      timeoutMs: 60_000,
-      everyMs: 50,
-      explain: () => cluster.logTails(),
-    });
-    const settled = (): Promise<void> =>
-      pollUntil(async () => (await firstOf(follower)) > passed, {
-        what: `${follower.id} to take a snapshot`,
-        timeoutMs: 30_000,
-        everyMs: 50,
-        explain: () => cluster.logTails(),
-      });
+    await untilLogBegins(cluster, leader, passed);
+    const settled = (): Promise<void> => untilLogBegins(cluster, follower, passed);
     return { heal: () => follower.start(), settled };
   },
 };

@@ -8,6 +8,7 @@ import { pollUntil } from '../support/poll.ts';
 import { freePorts, type ProcessCluster, type ProcessNode } from '../support/process-cluster.ts';
 import { type Campaign, longestSilence, say, underLoad } from './campaign.ts';
 import { repeatWrites } from './clients.ts';
+import { untilLogBegins } from './faults.ts';
 import { localize, nodeOf, type Place, readRunbook, runCommands } from './runbook.ts';
 
 const onMember = "on a member's host";
@@ -59,14 +60,42 @@ async function expectSnapshot(node: ProcessNode): Promise<void> {
 }
 
 async function untilTrimmed(cluster: ProcessCluster): Promise<void> {
-  await pollUntil(
-    async () => {
-      const leader = await cluster.leader();
-      return leader !== undefined && Number((await leader.status()).first_index) > 1;
+  await untilLogBegins(cluster, await cluster.waitForLeader(), 1);
+}
+
+/** A follower is paused until the log has passed it. Its streams stay open: its watchers have to be told of what its snapshot
+ * brought, or the whole state anew (G5). */
+export async function overtakePaused(campaign: Campaign): Promise<void> {
+  const { cluster } = campaign;
+  const leader = await cluster.waitForLeader();
+  const follower = present(
+    cluster.nodes.find((node) => node !== leader),
+    'a follower',
+  );
+  const resetsBefore = resetsOf(campaign);
+  await underLoad(
+    campaign,
+    async (load) => {
+      const { last_index: last } = await follower.status();
+      follower.signal('SIGSTOP');
+      const passed = Number(last) + 500;
+      try {
+        await untilLogBegins(cluster, leader, passed);
+      } finally {
+        follower.signal('SIGCONT');
+      }
+      await untilLogBegins(cluster, follower, passed);
+      await load.untilMore(50, 'writes after it');
     },
-    { what: 'the leader to shorten its log', timeoutMs: 30_000, explain: () => cluster.logTails() },
+    follower,
+  );
+  say(
+    `  ${follower.id} got a snapshot; ${resetsOf(campaign) - resetsBefore} of its watchers were reset`,
   );
 }
+
+const resetsOf = ({ watchers }: Campaign): number =>
+  watchers.reduce((sum, { resets }) => sum + resets, 0);
 
 /** The runbook for a lost disk, under load. */
 export async function replaceDeadNode(campaign: Campaign, dead: ProcessNode): Promise<void> {
@@ -135,23 +164,27 @@ async function promoteInTime(campaign: Campaign, learner: ProcessNode): Promise<
   const places = cluster.nodes.map((node) => placeOf(node.id, node));
   const others = cluster.nodes.filter((node) => node !== learner);
   const endpoints = others.map((node) => node.clientAddress);
-  await underLoad(campaign, async (load) => {
-    learner.signal('SIGSTOP');
-    load.more();
-    try {
-      await load.untilMore(tooMany, 'the learner to fall behind');
-      const refusal = await refusalOf(`rollcall member promote ${learner.id}`, endpoints);
-      say(`  refused while it lacks entries: ${refusal}`);
-      if (!refusal.includes('failed_precondition')) throw new Error('refused for another reason');
-    } finally {
-      learner.signal('SIGCONT');
-    }
-    await follow(cluster, 'add', afterwards, places);
-    const { members } = await present(others[0], 'a member').status();
-    const voters = members.filter((member) => !member.learner).map((member) => member.node_id);
-    if (!voters.includes(learner.id)) throw new Error(`${learner.id} was not promoted`);
-    say(`  promoted once it had caught up; ${voters.length} voters`);
-  });
+  await underLoad(
+    campaign,
+    async (load) => {
+      learner.signal('SIGSTOP');
+      load.more();
+      try {
+        await load.untilMore(tooMany, 'the learner to fall behind');
+        const refusal = await refusalOf(`rollcall member promote ${learner.id}`, endpoints);
+        say(`  refused while it lacks entries: ${refusal}`);
+        if (!refusal.includes('failed_precondition')) throw new Error('refused for another reason');
+      } finally {
+        learner.signal('SIGCONT');
+      }
+      await follow(cluster, 'add', afterwards, places);
+      const { members } = await present(others[0], 'a member').status();
+      const voters = members.filter((member) => !member.learner).map((member) => member.node_id);
+      if (!voters.includes(learner.id)) throw new Error(`${learner.id} was not promoted`);
+      say(`  promoted once it had caught up; ${voters.length} voters`);
+    },
+    learner,
+  );
 }
 
 /** What the command says on standard error, exit code 1. Throws when it succeeds. */
@@ -187,7 +220,7 @@ async function leadFromSnapshot(campaign: Campaign, node: ProcessNode): Promise<
 async function removeLeader(campaign: Campaign, node: ProcessNode): Promise<void> {
   const { cluster } = campaign;
   const place = placeOf('n4', node);
-  // Its writers would wait for answers of a node that is none of the cluster's any more.
+  // Writers would wait for answers of a node that is none of the cluster's any more.
   cluster.forget(node);
   await underLoad(campaign, async (load) => {
     const beganAtMs = performance.now();

@@ -16,7 +16,7 @@ import {
   terminateLeader,
   wipeDuringAbsence,
 } from './faults.ts';
-import { replaceDeadNode, runMembership } from './membership.ts';
+import { overtakePaused, replaceDeadNode, runMembership } from './membership.ts';
 
 interface RoundReport {
   readonly fault: string;
@@ -27,7 +27,7 @@ interface RoundReport {
 /** Small, so that the log is shortened all the time and snapshots are common. */
 const smallLimits = {
   ROLLCALL_LIMIT_LOG_ENTRIES: '300',
-  ROLLCALL_LIMIT_SNAPSHOT_CHUNK_BYTES: '4096',
+  ROLLCALL_LIMIT_SNAPSHOT_CHUNK_BYTES: '16384',
 };
 
 /** Writers run from before the fault until writes go through again on the healed cluster. */
@@ -100,6 +100,9 @@ async function runCampaign(rounds: number, seed: number): Promise<void> {
     );
     await judge(campaign);
   }
+  say('a paused follower is overtaken by the log, its watchers still connected');
+  await overtakePaused(campaign);
+  await judge(campaign);
   say('a wiped disk while another node is away (G14)');
   const wiped = await wipeDuringAbsence(cluster);
   await judge(
