@@ -51,7 +51,6 @@ export function assembleSnapshots(
     send,
     cluster,
     appliedIndex: () => host.applied().index,
-    awaited: () => engine()?.view.awaitsSnapshot === true,
     wake: () => engine()?.wake(),
     firstId: firstId(options.seed),
     log,

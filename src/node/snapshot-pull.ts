@@ -27,8 +27,6 @@ export interface SnapshotPullHost {
   /** The uuid is '' while this node belongs to no cluster yet: then any of the id's is taken. */
   readonly cluster: () => { readonly clusterId: string; readonly clusterUuid: string };
   readonly appliedIndex: () => LogIndex;
-  /** The state below this node's log is missing. */
-  readonly awaited: () => boolean;
   /** There is something for the core: a turn is wanted. */
   readonly wake: () => void;
   /** First id of requests; a restarted process must not meet answers meant for its former life. */
@@ -64,9 +62,6 @@ const OTHER_SOURCE_MS = 2000;
 const STALLED_MS = 10_000;
 /** After a failure nothing is asked for so long: the reason may go away, and nobody is flooded. */
 const BACKOFF_MS = 500;
-
-const LOST =
-  'the state of this node was lost and its log does not reach back to the beginning: it waits for a snapshot from the leader';
 
 export class SnapshotPull {
   readonly #host: SnapshotPullHost;
@@ -174,7 +169,7 @@ export class SnapshotPull {
   /** One plain sentence on what is under way, or why it fails. */
   get problem(): string | undefined {
     const pull = this.#pull;
-    if (pull === undefined) return this.#failure ?? (this.#host.awaited() ? LOST : undefined);
+    if (pull === undefined) return this.#failure;
     if (pull.phase !== 'pulling') return 'a snapshot is being installed';
     const mebibytes = (pull.bytes / (1 << 20)).toFixed(1);
     return `a snapshot is on its way from ${pull.source}: ${mebibytes} MiB so far`;

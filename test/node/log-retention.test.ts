@@ -7,6 +7,15 @@ import type { PeerView, RaftView } from '../../src/raft/index.ts';
 const MIB = 1 << 20;
 const limits = { logEntries: 1000, logBytes: 100 * MIB, logBytesForTransfer: 400 * MIB };
 
+const peer = (matchIndex: number, more: Partial<PeerView> = {}): PeerView => ({
+  peer: nodeId('n3'),
+  learner: false,
+  flow: 'replicate',
+  matchIndex: logIndex(matchIndex),
+  active: true,
+  ...more,
+});
+
 function world() {
   const state = {
     nowMs: 0,
@@ -67,15 +76,7 @@ function world() {
     retention.tick(state.nowMs);
     await new Promise((resolve) => setImmediate(resolve));
   };
-  const peer = (matchIndex: number, more: Partial<PeerView> = {}): PeerView => ({
-    peer: nodeId('n3'),
-    learner: false,
-    flow: 'replicate',
-    matchIndex: logIndex(matchIndex),
-    active: true,
-    ...more,
-  });
-  return { state, retention, tick, peer };
+  return { state, retention, tick };
 }
 
 describe('the log', () => {
@@ -146,7 +147,7 @@ describe('the log', () => {
 
 describe('the log is kept', () => {
   test('for a snapshot under way, and for a member that catches up', async () => {
-    const { state, tick, peer } = world();
+    const { state, tick } = world();
     Object.assign(state, { lastIndex: 5000, open: [{ peer: nodeId('n4'), index: logIndex(300) }] });
     await tick();
     state.peers = [peer(250)];
@@ -160,7 +161,7 @@ describe('the log is kept', () => {
   });
 
   test('for nobody who is away, or needs a snapshot in any case', async () => {
-    const { state, tick, peer } = world();
+    const { state, tick } = world();
     Object.assign(state, { lastIndex: 5000 });
     state.peers = [peer(10, { active: false }), peer(0, { flow: 'snapshot' })];
     await tick();
@@ -168,7 +169,7 @@ describe('the log is kept', () => {
   });
 
   test('for nobody beyond its last limit', async () => {
-    const { state, tick, peer } = world();
+    const { state, tick } = world();
     Object.assign(state, { lastIndex: 5000, bytes: 400 * MIB, peers: [peer(100)] });
     await tick();
     state.bytes = 401 * MIB;
@@ -177,7 +178,7 @@ describe('the log is kept', () => {
   });
 
   test('with a warning that names who will fall behind, from half of the limit on', async () => {
-    const { state, retention, tick, peer } = world();
+    const { state, retention, tick } = world();
     Object.assign(state, { lastIndex: 5000, bytes: 150 * MIB, peers: [peer(100)] });
     await tick();
     expect(retention.problems()).toEqual([]);

@@ -85,7 +85,7 @@ describe('a follower that dies while it takes over a snapshot', () => {
   test('at the stage "install" needs nobody to have the new state at its next start', async () => {
     const { cluster, away } = await haltedAt('install');
     await cluster.crash(away);
-    for (const id of [...cluster.ids]) await cluster.crash(id);
+    for (const id of cluster.ids) await cluster.crash(id);
     await cluster.startNode(away);
     await cluster.clock.advance(5000);
     expect(cluster.node(away).registry.instanceCount).toBeGreaterThanOrEqual(60);

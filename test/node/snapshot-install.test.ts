@@ -243,7 +243,7 @@ describe('a node whose state store was lost', () => {
     await trimmed(cluster);
     const lost = cluster.followers();
     const meta = cluster.node(cluster.leader() ?? '').registry.meta();
-    for (const id of [...cluster.ids]) await cluster.crash(id);
+    for (const id of cluster.ids) await cluster.crash(id);
     for (const id of lost) Object.assign(cluster.disk(id).state, emptyMemoryState());
     for (const id of ['n1', 'n2', 'n3']) await cluster.startNode(id);
     await cluster.settled();

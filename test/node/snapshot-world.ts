@@ -91,7 +91,6 @@ export class TransferWorld {
       send: (to, frame) => this.#send(to, frame),
       cluster: () => ({ ...CLUSTER, clusterUuid: this.clusterUuid }),
       appliedIndex: () => this.appliedIndex,
-      awaited: () => false,
       wake: () => undefined,
       firstId: 50,
       log: quiet,

@@ -65,6 +65,51 @@ const shape = (batches: readonly StateBatch[]) =>
     keys: records.map((record) => record.key),
   }));
 
+describe('a snapshot that takes the place of the state on disk', () => {
+  test('waits for the batch that is being written, and no older state is written after it', async () => {
+    const { flusher, position, batches, apply, holdWrites, pass } = harness();
+    const write = deferred<void>();
+    const install = deferred<void>();
+    holdWrites(write.promise);
+    apply('a');
+    position.persisted = 10;
+    await pass(100);
+    apply('b');
+    let installing = false;
+    const replaced = flusher.replace(logIndex(9), () => {
+      installing = true;
+      return install.promise;
+    });
+    await pass(300);
+    expect(installing).toBe(false);
+    write.resolve();
+    await pass(300);
+    expect(installing).toBe(true);
+    install.resolve();
+    await replaced;
+    await pass(300);
+    expect(flusher.flushedIndex).toBe(9);
+    expect(shape(batches).map(({ index }) => index)).toEqual([1]);
+    position.applied = 9;
+    apply('c');
+    await pass(300);
+    expect(shape(batches).map(({ index }) => index)).toEqual([1, 10]);
+  });
+
+  test('is awaited by a flush', async () => {
+    const { flusher } = harness();
+    const install = deferred<void>();
+    const story: string[] = [];
+    void flusher.replace(logIndex(9), () => install.promise).then(() => story.push('installed'));
+    void flusher.flush().then(() => story.push('flushed'));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(story).toEqual([]);
+    install.resolve();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(story).toEqual(['installed', 'flushed']);
+  });
+});
+
 describe('the state flusher', () => {
   test('waits for the own log, and then writes the state of the index it waited for, not a later one', async () => {
     const { position, batches, apply, pass } = harness();
