@@ -5,6 +5,7 @@ import { inArea, patch } from './planted.ts';
 
 const election = inArea('elections');
 const preVote = inArea('pre-vote');
+const leadership = inArea('leadership');
 
 const noOneVoteCheck = patch(
   'raft/invariants.ts',
@@ -60,6 +61,7 @@ export const electionBugs: readonly PlantedBug[] = [
       "if (message.kind === 'preVoteResponse' && message.voteGranted) return true;",
       "if (message.kind === 'preVoteResponse' && message.voteGranted) return true;\n  if (state.role.kind === 'leader' && message.kind === 'heartbeatResponse') {\n    state.term = message.term;\n    state.votedFor = state.id;\n    return true;\n  }",
     ),
+    'a leader stamps nothing with a term it was not elected in',
   ),
   preVote(
     'a refused pre-vote does not tell the later term',
@@ -68,6 +70,7 @@ export const electionBugs: readonly PlantedBug[] = [
       'const term = voteGranted ? request.term : state.term;',
       'const term = voteGranted ? request.term : (Math.min(state.term, request.term - 1) as typeof state.term);',
     ),
+    'a node that was left behind learns the term from a refused pre-vote',
   ),
   preVote(
     'a pre-vote is granted whatever the log',
@@ -84,5 +87,27 @@ export const electionBugs: readonly PlantedBug[] = [
       "if (message.kind === 'preVote') return handlePreVote(state, from, message);",
       "if (message.kind === 'preVote' && message.term <= state.term) return handlePreVote(state, from, message);",
     ),
+    'a pre-vote disturbs nobody, whoever asks and however often',
+  ),
+  leadership(
+    'a leader whose disk has stopped stays in office',
+    patch(
+      'raft/disk.ts',
+      "becomeFollower(state, state.term, undefined, 'its disk has stopped persisting');",
+      '',
+    ),
+    'a leader whose disk has stopped gives up its office',
+  ),
+  leadership(
+    'heartbeats wait for the disk',
+    [
+      patch('raft/leadership.ts', 'import { sendNow }', 'import { sendAfterPersist, sendNow }'),
+      patch(
+        'raft/leadership.ts',
+        "sendNow(state.outbox, progress.peer, {\n      kind: 'heartbeat',",
+        "sendAfterPersist(state.outbox, progress.peer, {\n      kind: 'heartbeat',",
+      ),
+    ],
+    'heartbeats do not wait for the disk of a leader, nor of a follower',
   ),
 ];

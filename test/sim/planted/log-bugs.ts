@@ -17,13 +17,19 @@ export const logBugs: readonly PlantedBug[] = [
   commitment('an entry of an earlier term is committed by counting', [
     patch('raft/replication.ts', ' || termAt(log, reached) !== state.term) return;', ') return;'),
   ]),
-  commitment('acknowledgements are counted out of order', [
-    patch('raft/quorum.ts', 'values.sort();\n', ''),
-    noMajorityCheck,
-  ]),
+  commitment(
+    'acknowledgements are counted out of order',
+    [patch('raft/quorum.ts', 'values.sort();\n', ''), noMajorityCheck],
+    'two of five are no majority, whichever they are',
+  ),
   commitment(
     'the own copy is counted before it is durable',
-    patch('raft/replication.ts', '= log.persistedIndex;', '= log.lastIndex;'),
+    patch(
+      'raft/replication.ts',
+      'progress.matchIndex, log.persistedIndex);',
+      'progress.matchIndex, log.lastIndex);',
+    ),
+    'a single node answers after its own disk',
   ),
   commitment(
     'a follower commits what the leader may not have sent it',
@@ -79,14 +85,19 @@ export const logBugs: readonly PlantedBug[] = [
       "sendAfterPersist(state.outbox, from, {\n    kind: 'appendEntriesResponse',",
       "sendNow(state.outbox, from, {\n    kind: 'appendEntriesResponse',",
     ),
+    'nothing is acknowledged or committed before the disks have it',
   ),
   persistence(
     'what waits for one batch leaves with the batch before it',
     patch('node/ready-runner.ts', 'if (durable === issued)', 'if (durable <= issued)'),
   ),
   persistence(
-    'the log says that a batch is durable before it is written',
-    patch('storage/wal/write-ahead-log.ts', 'return done.promise;', 'return Promise.resolve();'),
+    'term and vote are written down with the next entries only',
+    patch(
+      'storage/wal/write-ahead-log.ts',
+      'if (this.#failure !== undefined) return Promise.reject(this.#failure);\n',
+      'if (this.#failure !== undefined) return Promise.reject(this.#failure);\n    if (batch.entries.length === 0 && !batch.floor && !batch.truncateAfter) return Promise.resolve();\n',
+    ),
   ),
   persistence(
     'the state on disk runs ahead of the log',
@@ -139,7 +150,7 @@ export const logBugs: readonly PlantedBug[] = [
   recovery(
     'the vote is recovered from the first batch of a term, not the last',
     patch(
-      'storage/wal/recovery.ts',
+      'storage/wal/replay.ts',
       'replay.hardState = hardState;',
       'if (hardState.term > replay.hardState.term) replay.hardState = hardState;',
     ),

@@ -36,6 +36,15 @@ export const readBugs: readonly PlantedBug[] = [
     ),
   ),
   reads(
+    'a round takes the number of one that is not answered yet',
+    patch(
+      'raft/read-index.ts',
+      'reads.lastRound += 1;',
+      'if (reads.rounds.length === 0) reads.lastRound += 1;',
+    ),
+    'an answer to an earlier question confirms no later read',
+  ),
+  reads(
     'a bounded read is answered beyond its bound',
     patch('node/reads.ts', "'bounded' && ageMs <= maxStalenessMs", "'bounded' && ageMs >= 0"),
   ),
@@ -59,20 +68,29 @@ export const readBugs: readonly PlantedBug[] = [
       'if (this.#host.registry.revision < 0) {',
     ),
   ),
-  identity(
-    'a node that lost its disk votes under its old name',
+  identity('a node that lost its disk takes part under its old name', [
     patch(
       'node/admission.ts',
-      'if (member.incarnation === hello.incarnation) return undefined;',
-      'if (member !== undefined) return undefined;',
+      'return member.nodeId === hello.nodeId && member.incarnation === hello.incarnation;',
+      'return member.nodeId === hello.nodeId;',
     ),
-  ),
-  identity(
-    'a node forms a cluster with whoever it has reached first',
+    patch(
+      'node/roster.ts',
+      'member.nodeId === nodeId && member.incarnation === incarnation',
+      "member.nodeId === nodeId && incarnation !== ''",
+    ),
     patch(
       'node/formation.ts',
-      'const agreed = others.every((peer) => told.get(peer)?.proposedUuid === own.clusterUuid);',
-      'const agreed = own.clusterUuid !== undefined;',
+      'genuine && own?.incarnation === self.incarnation',
+      'genuine && own',
     ),
-  ),
+  ]),
+  identity('a node forms a cluster with whoever it has reached first', [
+    patch('node/formation.ts', 'empties() === others.length ?', 'empties() > 0 ?'),
+    patch(
+      'node/formation.ts',
+      'others.every((peer) => told.get(peer)?.proposedUuid === own.clusterUuid)',
+      "own.clusterUuid !== ''",
+    ),
+  ]),
 ];

@@ -15,9 +15,11 @@ const say = (line: object): void => {
   process.stdout.write(`${JSON.stringify(line)}\n`);
 };
 
-/** An error that no one foresaw is what a clumsy patch looks like, and no checker's merit. */
+/** An error that no one foresaw is what a clumsy patch looks like, and no checker's merit. A node that stops itself over a
+ * broken invariant, or takes its own good log for damaged, does so in production too. */
 const isMereCrash = ({ guarantee, evidence }: Violation): boolean =>
-  guarantee === 'node' && !/exit code (11|12):|a broken invariant/.test(evidence);
+  guarantee === 'node' &&
+  !/exit code (11|12):|a broken invariant|InvariantError|DamagedLogError/.test(evidence);
 
 function describe({ guarantee, evidence, checker }: Violation): string {
   const who = guarantee === 'node' ? 'assertion' : (checker ?? 'while running');

@@ -67,8 +67,8 @@ export const stateBugs: readonly PlantedBug[] = [
     'answers are loaded in another order than they were given',
     patch(
       'registry/deduplication.ts',
-      'loaded.sort((left, right) => left.answer.sequence - right.answer.sequence);',
-      '',
+      'blocks.get(number)?.forEach((answer) => linkNewest(answers, answer));',
+      'for (const answer of (blocks.get(number) ?? []).filter(() => true).toReversed()) linkNewest(answers, answer);',
     ),
   ),
   hash(

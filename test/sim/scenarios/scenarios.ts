@@ -1,4 +1,6 @@
 // Every scenario. docs/testing.md says which failure of others each one plays again.
+import { commitScenarios } from './commit-scenarios.ts';
 import type { Scenario } from './scenario.ts';
+import { termScenarios } from './term-scenarios.ts';
 
-export const scenarios: readonly Scenario[] = [];
+export const scenarios: readonly Scenario[] = [...termScenarios, ...commitScenarios];
