@@ -7,7 +7,6 @@ import type { StateImage } from '../node/ports.ts';
 import type { ImageHasher, RegistryLoader, RegistryMeta, StoredRecord } from '../registry/index.ts';
 import { decodeMeta, metaKey, registryKey, type StateMeta } from './keys.ts';
 import type { StateFiles } from './state-files.ts';
-import { crashOf } from './state-probe.ts';
 
 export type Database = ClassicLevel<string, Uint8Array>;
 
@@ -27,12 +26,14 @@ export interface VerifyOptions {
   /** Builds the content while it is read: it is in memory once, and read and hashed once. Default: the image has the records. */
   readonly createLoader?: (() => RegistryLoader) | undefined;
   readonly files: StateFiles;
+  /** What happens to a process that reads the directory, before this one does. */
+  readonly crashOf: (directory: string) => Promise<string | undefined>;
 }
 
 /** The directory exists. */
 export async function openVerified(directory: string, options: VerifyOptions): Promise<Attempt> {
   const isNew = (await options.files.list(directory)).length === 0;
-  const crash = isNew ? undefined : await crashOf(directory);
+  const crash = isNew ? undefined : await options.crashOf(directory);
   if (crash !== undefined) return { kind: 'unusable', reason: crash };
   const database = databaseAt(directory);
   try {

@@ -17,6 +17,7 @@ import { encodeMeta, metaKey, recordKey } from './keys.ts';
 import { discardStaged, type LevelStage, openStage, type StageHost } from './snapshot-stage.ts';
 import { type Database, databaseAt, openVerified } from './state-database.ts';
 import { bytesUnder, stateFiles, type StateFiles, statePaths } from './state-files.ts';
+import { crashOf as crashInProcess } from './state-probe.ts';
 import { openRecovered } from './state-recovery.ts';
 import { openSnapshot } from './state-snapshot.ts';
 
@@ -32,6 +33,8 @@ export interface StateStoreOptions {
   readonly log?: Logger;
   /** Default: the real ones. */
   readonly files?: StateFiles;
+  /** What happens to a process that reads the directory, before this one does. Default: one is started to see. */
+  readonly crashOf?: (directory: string) => Promise<string | undefined>;
 }
 
 // Each keeps LevelDB from dropping what was overwritten since.
@@ -44,9 +47,9 @@ export async function openStateStore(
   options: StateStoreOptions,
 ): Promise<StateStore> {
   const { owner = '', floorIndex = logIndex(0), files = stateFiles, log } = options;
-  const { imageHasher, createLoader } = options;
+  const { imageHasher, createLoader, crashOf = crashInProcess } = options;
   const paths = statePaths(directory);
-  const base = { owner, files, imageHasher, paths };
+  const base = { owner, files, imageHasher, paths, crashOf };
   try {
     await files.makeDirectory(paths.parent);
     const first = await openRecovered(paths, { ...base, createLoader, floorIndex, log });
@@ -56,7 +59,7 @@ export async function openStateStore(
     log?.warn({ directory, reason: first.reason }, 'the stored state is discarded');
     await files.remove(directory);
     await files.makeDirectory(directory);
-    const second = await openVerified(directory, base);
+    const second = await openVerified(directory, { ...base, createLoader });
     if (second.kind === 'verified') {
       return new LevelStateStore(base, second.database, second.image, first.reason);
     }
