@@ -10,6 +10,10 @@ export interface FaultWorld {
   readonly network: SimNetwork;
   readonly machines: ReadonlyMap<string, Machine>;
   readonly coverage: Coverage;
+  /** Those that vote, by the newest configuration that is committed. */
+  readonly members: () => readonly Machine[];
+  /** A change of members is under way, or may be. */
+  readonly changing: () => boolean;
   /** The machine of that name, or the one that leads now. */
   readonly machine: (name: string) => Machine | undefined;
   /** When the faults end. */
@@ -27,6 +31,8 @@ const isOfAll = (fault: FaultAction): fault is FaultOfAll =>
 
 const RESTART_AFTER_ERROR_MS = 500;
 const DOWN_AFTER_STALL_MS = 200;
+
+const isImpaired = ({ lost, rotten, hollow }: Machine): boolean => lost || rotten || hollow;
 
 export class Faults {
   readonly #world: FaultWorld;
@@ -76,6 +82,8 @@ export class Faults {
         }
         return;
       case 'discardState':
+        // Where the log is whole, the state can be made again; where it is not, this is a loss like any other.
+        if (machine.trimmed && !this.#mayLose(machine)) return;
         machine.discardState();
         coverage.count('crashes');
         this.#down(machine, false, fault.downMs);
@@ -143,16 +151,21 @@ export class Faults {
         coverage.count('diskErrors');
         if (fault.what === 'write') machine.disk.failWrites = 1;
         else if (fault.what === 'read') machine.disk.failReads = 1;
-        else machine.failStateWrites(1);
+        else machine.state.failWrites = 1;
         this.#startAfter(machine, RESTART_AFTER_ERROR_MS);
         return;
     }
   }
 
-  /** A cluster of which nobody has formed has nothing to lose, and a second loss would be one too many. */
+  /** A cluster of which nobody has formed has nothing to lose; and one loss more must leave a majority of those who vote,
+   * whatever change of members is under way. */
   #mayLose(machine: Machine): boolean {
-    if ([...this.#world.machines.values()].some(({ lost, rotten }) => lost || rotten)) return false;
-    return machine.node !== undefined && machine.node.status().revision > 0;
+    const { members, changing } = this.#world;
+    if (changing() || machine.node === undefined || machine.node.status().revision === 0)
+      return false;
+    const voters = members();
+    const left = voters.filter((one) => one !== machine && !isImpaired(one));
+    return voters.includes(machine) && 2 * left.length > voters.length;
   }
 
   #pause(machine: Machine, forMs: number): void {

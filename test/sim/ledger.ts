@@ -5,7 +5,8 @@ import { crc32 } from 'node:zlib';
 import type { Violation } from '../checkers/history.ts';
 import type { LogImage, LogStore } from '../../src/node/ports.ts';
 import type { NodeStatus } from '../../src/node/registry-node.ts';
-import type { LogEntry, PersistBatch } from '../../src/raft/index.ts';
+import type { LogEntry, LogFloor, PersistBatch } from '../../src/raft/index.ts';
+import { MembershipLedger } from './membership-ledger.ts';
 
 interface NodeLog {
   /** Term by index - 1: as handed to the disk, and as known to be on it. */
@@ -15,8 +16,15 @@ interface NodeLog {
   votedFor: string | undefined;
 }
 
+/** What a node hands to its disk and reads back; for whoever counts. */
+export interface LogWitness {
+  readonly read: () => void;
+  /** A batch that raises the floor is about to be written. */
+  readonly floor: (floor: LogFloor) => void;
+}
+
 export class RaftLedger {
-  readonly #quorum: number;
+  readonly membership = new MembershipLedger();
   readonly #blame: (violation: Violation) => void;
   readonly #logs = new Map<string, NodeLog>();
   readonly #leaders = new Map<number, string>();
@@ -29,10 +37,11 @@ export class RaftLedger {
   readonly #votes = new Map<string, string>();
   readonly #applied = new Map<string, number>();
   readonly #commands: LogEntry[] = [];
-  readonly #strangers = new Set<string>();
+  /** Nodes that lost their disk, with what they are now. */
+  readonly #strangers = new Map<string, string>();
+  #lost = 0;
 
-  constructor(nodes: number, blame: (violation: Violation) => void) {
-    this.#quorum = (nodes >>> 1) + 1;
+  constructor(blame: (violation: Violation) => void) {
     this.#blame = blame;
   }
 
@@ -52,7 +61,7 @@ export class RaftLedger {
   /** A node has opened its log. What was durable in its former life must be there. */
   opened(node: string, image: LogImage): void {
     const before = this.#logs.get(node);
-    const found = termsOf(image);
+    const found = [...this.#below(image.floor, before?.written), ...termsOf(image)];
     if (before !== undefined) {
       for (const [at, term] of before.durable.entries()) {
         // A truncation that was never known to be durable may have been all the same.
@@ -73,16 +82,31 @@ export class RaftLedger {
     this.#logs.set(node, { written: [...found], durable: found, term, votedFor });
   }
 
-  /** The node lost its disk. What it had acknowledged counted; what it writes from now on is not to be (G14). */
-  wiped(node: string): void {
+  /** The node lost its disk. What it had acknowledged counted; what it writes as the data-dir that it is now is not to be,
+   * until somebody let that in (G14). */
+  wiped(node: string, incarnation: string): void {
     const log = this.#logs.get(node);
-    if (log !== undefined) this.#logs.set(`${node} before`, log);
+    if (log !== undefined) this.#logs.set(`${node} before ${++this.#lost}`, log);
     this.#logs.delete(node);
-    this.#strangers.add(node);
+    this.#applied.delete(node);
+    this.#strangers.set(node, incarnation);
+  }
+
+  /** The terms up to a floor: nothing is let go that was not committed. */
+  #below({ index, term }: LogFloor, held: readonly number[] = []): number[] {
+    const terms = Array.from(
+      { length: index },
+      (_, at) => this.#committed[at] ?? held[at] ?? (term as number),
+    );
+    const is = terms[index - 1];
+    if (is !== undefined && is !== term) {
+      this.#say('raft', `a log begins behind ${index} of term ${term}, which is of term ${is}`);
+    }
+    return terms;
   }
 
   /** The log of a node, with every batch told on its way. */
-  observe(node: string, store: LogStore, onRead: () => void): LogStore {
+  observe(node: string, store: LogStore, witness: LogWitness): LogStore {
     this.opened(node, store.image);
     return {
       image: store.image,
@@ -90,11 +114,12 @@ export class RaftLedger {
         return store.bytes;
       },
       append: (batch) => {
+        if (batch.floor !== undefined) witness.floor(batch.floor);
         this.#written(node, batch);
         return store.append(batch).then(() => this.#durable(node, batch));
       },
       read: (from, to, maxBytes) => {
-        onRead();
+        witness.read();
         return store.read(from, to, maxBytes);
       },
       close: () => store.close(),
@@ -121,17 +146,31 @@ export class RaftLedger {
     this.#applied.delete(node);
   }
 
-  #written(node: string, { truncateAfter, entries }: PersistBatch): void {
+  #written(node: string, { truncateAfter, floor, entries }: PersistBatch): void {
     const log = this.#logs.get(node);
     if (log === undefined) return;
-    if (this.#strangers.has(node)) this.#say('G14', `${node} writes a log without its old disk`);
+    const incarnation = this.#strangers.get(node);
+    if (incarnation !== undefined && !this.membership.admits(node, incarnation)) {
+      this.#say('G14', `${node} writes a log without its old disk`);
+    }
     if (truncateAfter !== undefined) {
       if (truncateAfter < this.#committed.length && this.#holdsCommitted(log, truncateAfter)) {
         this.#say('raft', `${node} cuts committed entries after ${truncateAfter}`);
       }
       log.written.length = truncateAfter;
     }
+    if (floor !== undefined) this.#raise(node, log, floor);
     for (const entry of entries) this.#append(node, log, entry);
+  }
+
+  #raise(node: string, log: NodeLog, floor: LogFloor): void {
+    if (log.written[floor.index - 1] === floor.term) return;
+    // The log is dropped whole: nothing in it can have been committed.
+    for (let at: number = floor.index; at < log.written.length; at++) {
+      if (log.written[at] !== this.#committed[at] || log.written[at] === undefined) continue;
+      this.#say('raft', `${node} drops the committed entry ${at + 1} for a snapshot`);
+    }
+    log.written = this.#below(floor, log.written);
   }
 
   #holdsCommitted(log: NodeLog, after: number): boolean {
@@ -143,6 +182,7 @@ export class RaftLedger {
     const previous = log.written[index - 2] ?? 0;
     const what = `${entry.kind} ${crc32(entry.payload)} after ${previous}`;
     const known = this.#entries.get(keyOf(index, term));
+    this.membership.written(entry);
     if (known === undefined) this.#entries.set(keyOf(index, term), { what, entry });
     else if (known.what !== what) {
       this.#say('raft', `${node} holds ${what} at ${index} of term ${term}, another ${known.what}`);
@@ -150,7 +190,7 @@ export class RaftLedger {
     log.written[index - 1] = term;
   }
 
-  #durable(node: string, { hardState, truncateAfter, entries }: PersistBatch): void {
+  #durable(node: string, { hardState, truncateAfter, floor, entries }: PersistBatch): void {
     const log = this.#logs.get(node);
     if (log === undefined) return;
     // A vote that the disk never had was told to nobody.
@@ -163,6 +203,9 @@ export class RaftLedger {
       this.#votes.set(vote, hardState.votedFor);
     }
     if (truncateAfter !== undefined) log.durable.length = truncateAfter;
+    if (floor !== undefined && log.durable[floor.index - 1] !== floor.term) {
+      log.durable = this.#below(floor, log.durable);
+    }
     for (const { index, term } of entries) log.durable[index - 1] = term;
     log.term = hardState.term;
     log.votedFor = hardState.votedFor;
@@ -205,19 +248,37 @@ export class RaftLedger {
         this.#say('raft', `${node} counts ${index} as committed, which is not in its log`);
         return;
       }
-      const holders = [...this.#logs.values()].filter(({ durable }) => durable[index - 1] === of);
       // The first record is committed by what it is.
-      if (index > 1 && holders.length < this.#quorum) {
-        const evidence = `${node} committed ${index} in term ${term} with ${holders.length} of ${this.#quorum} disks`;
+      if (index > 1 && !this.#onQuorum(log, index, of)) {
+        const evidence = `${node} committed ${index} in term ${term}, which only ${[...this.#holders(index, of)].join(', ')} have on disk`;
         this.#say('G1', evidence);
       }
       this.#committed.push(of);
       const entry = this.#entries.get(keyOf(index, of))?.entry;
-      if (entry !== undefined) this.#commands.push(entry);
+      if (entry === undefined) continue;
+      this.#commands.push(entry);
+      this.membership.commit(entry);
     }
     if (log.written[commitIndex - 1] !== this.#committed[commitIndex - 1]) {
       this.#say('raft', `${node} has another committed entry at ${commitIndex}`);
     }
+  }
+
+  /** Nodes on whose disk the entry is, or was before it was lost. */
+  #holders(index: number, term: number): ReadonlySet<string> {
+    const found = new Set<string>();
+    for (const [name, { durable }] of this.#logs) {
+      const [node = ''] = name.split(' ');
+      if (durable[index - 1] === term) found.add(node);
+    }
+    return found;
+  }
+
+  #onQuorum({ written }: NodeLog, index: number, term: number): boolean {
+    const holders = this.#holders(index, term);
+    return this.membership.inLog(written, index).some(({ voters }) => {
+      return 2 * voters.filter((voter) => holders.has(voter)).length > voters.length;
+    });
   }
 
   #say(guarantee: string, evidence: string): void {
@@ -227,11 +288,13 @@ export class RaftLedger {
 
 const keyOf = (index: number, term: number): number => index * 2 ** 20 + term;
 
-function termsOf({ runs, lastIndex }: LogImage): number[] {
+/** Of the entries behind the floor. */
+function termsOf({ runs, lastIndex, floor }: LogImage): number[] {
   const terms: number[] = [];
   for (const [at, { firstIndex, term }] of runs.entries()) {
     const end = runs[at + 1]?.firstIndex ?? lastIndex + 1;
-    for (let index: number = firstIndex; index < end; index++) terms[index - 1] = term;
+    for (let index: number = firstIndex; index < end; index++)
+      terms[index - 1 - floor.index] = term;
   }
   return terms;
 }

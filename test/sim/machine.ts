@@ -1,24 +1,19 @@
 // One machine: what outlives its processes (disks, clocks, identity), and the life of the node that runs on it.
 import type { Logger } from 'pino';
-import { assert } from '../../src/lib/assert.ts';
 import { type NodeId, nodeId } from '../../src/lib/ids.ts';
 import type { Random } from '../../src/lib/random.ts';
 import { createNode } from '../../src/node/node.ts';
-import type { StateBatch } from '../../src/node/ports.ts';
-import type { RegistryNode } from '../../src/node/registry-node.ts';
+import type { Member, MemberIdentity } from '../../src/node/peer-protocol.ts';
+import type { NodeOptions, RegistryNode } from '../../src/node/registry-node.ts';
 import { DamagedLogError, DiskError } from '../../src/storage/errors.ts';
 import { openWal } from '../../src/storage/wal/open-wal.ts';
-import {
-  emptyMemoryState,
-  type MemoryState,
-  MemoryStateStore,
-} from '../support/memory-state-store.ts';
 import type { Coverage } from './coverage.ts';
 import type { RaftLedger } from './ledger.ts';
 import type { SimNetwork } from './network.ts';
 import { type ClockFaults, createNodeClock } from './node-clock.ts';
 import type { Parameters } from './parameters.ts';
 import { SimDisk } from './sim-disk.ts';
+import { StateDisk } from './state-disk.ts';
 import type { Process, Timeline } from './timeline.ts';
 import { SimTransport } from './transport.ts';
 
@@ -30,6 +25,8 @@ export interface MachineWorld {
   readonly coverage: Coverage;
   readonly blame: (guarantee: string, evidence: string) => void;
   readonly log: (node: string) => Logger;
+  /** Asks some member to add this node, as --join does. */
+  readonly ask: (self: MemberIdentity, process: Process) => Promise<readonly Member[]>;
 }
 
 interface Life {
@@ -47,6 +44,7 @@ const drawIncarnation = (random: Random): string =>
 export class Machine {
   readonly id: NodeId;
   readonly disk: SimDisk;
+  readonly state: StateDisk;
   readonly clock: ClockFaults;
   readonly #world: MachineWorld;
   readonly #random: Random;
@@ -55,16 +53,18 @@ export class Machine {
   lost = false;
   /** A bit of its log has flipped. */
   rotten = false;
-  #state: MemoryState = emptyMemoryState();
-  #stateInFlight: StateBatch | undefined;
-  #discardReason: string | undefined;
-  #failStateWrites = 0;
+  /** Where its log begins, by the last batch that said so. */
+  #floorIndex = 0;
+  /** It starts with --join. */
+  #joins = false;
+  /** It is switched off, and stays so until it joins. */
+  off: boolean;
   #formed = false;
   #lives = 0;
   #life: Life | undefined;
-  #innocentFailures = 0;
 
-  constructor(world: MachineWorld, name: string, random: Random) {
+  /** `spare`: it is no member yet, and off. */
+  constructor(world: MachineWorld, name: string, random: Random, spare: boolean) {
     const { timeline, parameters, coverage } = world;
     this.id = nodeId(name);
     this.#world = world;
@@ -80,6 +80,27 @@ export class Machine {
       writeMs: parameters.writeMs,
       torn: () => coverage.count('tornWrites'),
     });
+    this.off = spare;
+    this.state = new StateDisk({
+      timeline,
+      random,
+      writeMs: parameters.stateWriteMs,
+      stalledUntilMs: () => this.disk.stalledUntilMs,
+      discarded: () => coverage.count('statesDiscarded'),
+    });
+  }
+
+  get incarnation(): string {
+    return this.#incarnation;
+  }
+
+  get trimmed(): boolean {
+    return this.#floorIndex > 0;
+  }
+
+  /** Its log begins behind what its state store has: others must bring the state back. */
+  get hollow(): boolean {
+    return this.state.settledIndex < this.#floorIndex;
   }
 
   /** The node, while it runs and takes calls. */
@@ -101,7 +122,7 @@ export class Machine {
 
   /** Starts a process on what the disks hold, unless one runs. */
   start(): void {
-    if (this.#life !== undefined || (this.lost && this.rotten)) return;
+    if (this.#life !== undefined || this.off || (this.lost && this.rotten)) return;
     const process: Process = {
       name: `${this.id}/${++this.#lives}`,
       alive: true,
@@ -119,19 +140,34 @@ export class Machine {
     if (life === undefined) return;
     this.#end(life, power);
     this.disk.crash(power);
-    const batch = this.#stateInFlight;
-    this.#stateInFlight = undefined;
-    if (batch !== undefined && this.#random.next() < 0.5) this.#keepState(batch);
+    this.state.crash(power);
+  }
+
+  /** It starts as an empty data-dir that asks to be let in; one that was lost is replaced by that. */
+  startJoining(): void {
+    this.wipe();
+    this.lost = false;
+    this.rotten = false;
+    this.off = false;
+    this.#joins = true;
+    this.start();
+  }
+
+  /** Switched off for good, as a node is that was removed. */
+  retire(): void {
+    this.off = true;
+    this.crash(false);
   }
 
   /** The disk is gone, and an empty one in its place. */
   wipe(): void {
     this.crash(true);
     this.disk.replace();
-    this.#state = emptyMemoryState();
+    this.state.replace();
+    this.#floorIndex = 0;
     this.#formed = false;
     this.#incarnation = drawIncarnation(this.#random);
-    this.#world.ledger.wiped(this.id);
+    this.#world.ledger.wiped(this.id, this.#incarnation);
     this.lost = true;
   }
 
@@ -164,17 +200,13 @@ export class Machine {
 
   /** The state store is found damaged at the next start, which must cost nothing but time. */
   discardState(): void {
-    this.#discardReason = 'a simulated mismatch';
-  }
-
-  failStateWrites(count: number): void {
-    this.#failStateWrites = count;
+    this.state.discardAtOpen();
   }
 
   /** Something is under way that nobody can call healthy. */
   get troubled(): boolean {
     const { failWrites, failReads } = this.disk;
-    return this.lost || failWrites > 0 || failReads > 0 || this.#failStateWrites > 0;
+    return this.lost || failWrites > 0 || failReads > 0 || this.state.failWrites > 0;
   }
 
   healDisk(): void {
@@ -182,7 +214,7 @@ export class Machine {
     this.disk.failWrites = 0;
     this.disk.failReads = 0;
     this.disk.full = false;
-    this.#failStateWrites = 0;
+    this.state.failWrites = 0;
   }
 
   async #open(life: Life): Promise<void> {
@@ -206,8 +238,11 @@ export class Machine {
       heartbeatMs: 50,
     });
     life.transport = transport;
-    const logStore = ledger.observe(this.id, wal, () => {
-      if (life.node?.status().role === 'leader') coverage.count('fetches');
+    const logStore = ledger.observe(this.id, wal, {
+      read: () => {
+        if (life.node?.status().role === 'leader') coverage.count('fetches');
+      },
+      floor: ({ index }) => this.#trims(index),
     });
     const node = await createNode({
       self: {
@@ -218,12 +253,15 @@ export class Machine {
       },
       clusterId: 'simulated',
       softwareVersion: '0.0.0',
-      initialMembers: parameters.nodes.map((member) => ({
-        nodeId: nodeId(member),
-        peerAddress: peerAddress(member),
-      })),
+      initialMembers: this.#joins
+        ? []
+        : parameters.nodes.map((member) => ({
+            nodeId: nodeId(member),
+            peerAddress: peerAddress(member),
+          })),
+      ...this.#joinOption(process),
       logStore,
-      stateStore: this.#openState(process),
+      stateStore: this.state.open(process, wal.image.floor.index),
       transport,
       markFormed: async () => {
         await timeline.sleep(parameters.writeMs, process, `disk ${process.name} identity`);
@@ -237,43 +275,24 @@ export class Machine {
       electionMs: 300,
       limits: parameters.limits,
       raftLimits: parameters.raftLimits,
+      retention: parameters.retention,
     });
     if (this.#life !== life) return;
     life.node = node;
     ledger.restarted(this.id);
   }
 
-  #openState(process: Process): MemoryStateStore {
-    const { timeline, parameters, coverage } = this.#world;
-    const reason = this.#discardReason;
-    this.#discardReason = undefined;
-    if (reason !== undefined) {
-      this.#state = emptyMemoryState();
-      coverage.count('statesDiscarded');
-    }
-    const beforeDurable = async (batch: StateBatch): Promise<void> => {
-      assert(this.#stateInFlight === undefined, 'one state batch is written at a time');
-      this.#stateInFlight = batch;
-      const durationMs = parameters.stateWriteMs * (0.5 + this.#random.next());
-      // A stall may hold up the log alone: the state then runs ahead of it, as far as it may.
-      const stalledMs = this.#random.next() < 0.5 ? this.disk.stalledUntilMs : 0;
-      const endMs = Math.max(timeline.nowMs + durationMs, stalledMs);
-      await timeline.sleep(endMs - timeline.nowMs, process, `disk ${process.name} state`);
-      this.#stateInFlight = undefined;
-      if (this.#failStateWrites === 0) return;
-      this.#failStateWrites--;
-      this.#innocentFailures++;
-      throw new Error('EIO: simulated state write error');
-    };
-    return new MemoryStateStore(this.#state, { beforeDurable }, reason);
+  #joinOption(process: Process): Pick<NodeOptions, 'join'> {
+    return this.#joins ? { join: (self) => this.#world.ask(self, process) } : {};
   }
 
-  #keepState({ records, ...last }: StateBatch): void {
-    for (const { key, value } of records) {
-      if (value === undefined) this.#state.records.delete(key);
-      else this.#state.records.set(key, value.slice());
-    }
-    this.#state.last = last;
+  /** Before the log may let go of anything, the state must be where no power cut reaches it. */
+  #trims(index: number): void {
+    const { settledIndex, sealedIndex } = this.state;
+    this.#floorIndex = Math.max(this.#floorIndex, index);
+    if (index <= settledIndex || index === sealedIndex) return;
+    const evidence = `${this.id} trims its log to ${index}, while its state is sure up to ${settledIndex} only`;
+    this.#world.blame('G1', evidence);
   }
 
   /** The node ended itself. A disk error that was made is a reason; nothing else is. */
@@ -305,12 +324,12 @@ export class Machine {
   }
 
   get #innocent(): number {
-    return this.disk.failed + this.#innocentFailures;
+    return this.disk.failed + this.state.failed;
   }
 
   #forgive(): void {
     this.disk.failed = 0;
-    this.#innocentFailures = 0;
+    this.state.failed = 0;
   }
 
   #end(life: Life, dark: boolean): void {

@@ -8,6 +8,16 @@ const counted: Readonly<Record<string, Counter>> = {
   stepped_down: 'stepDowns',
   staleReplyDropped: 'staleReplies',
   clock_gap: 'clockGaps',
+  floorRaised: 'floorsRaised',
+  logReplaced: 'logsReplaced',
+  snapshotNeeded: 'snapshotsNeeded',
+  transferStarted: 'transfersStarted',
+  snapshot_opened: 'snapshotsOpened',
+  snapshot_pull_begun: 'snapshotsPulled',
+  snapshot_pull_resumed: 'snapshotsResumed',
+  snapshot_pull_ended: 'snapshotsGivenUp',
+  snapshot_installed: 'snapshotsInstalled',
+  follower_falls_behind: 'fallsBehind',
 };
 
 export interface NodeLogHost {
@@ -24,6 +34,7 @@ interface Line {
   readonly msg?: string;
   readonly role?: string;
   readonly term?: number;
+  readonly reason?: string;
 }
 
 export function createNodeLog(
@@ -31,8 +42,11 @@ export function createNodeLog(
   node: string,
 ): Logger {
   const write = (line: string): void => {
-    const { event, msg, role, term } = JSON.parse(line) as Line;
+    const { event, msg, role, term, reason } = JSON.parse(line) as Line;
     if (event === 'roleChanged' && role === 'leader') leads(node, term ?? 0);
+    if (event === 'steppedDown' && reason?.includes('disk') === true) {
+      coverage.count('diskStepDowns');
+    }
     const counter = counted[event ?? ''];
     if (counter !== undefined) coverage.count(counter);
     if (msg?.includes('was torn') === true) coverage.count('tornTailsCut');

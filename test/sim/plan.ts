@@ -4,6 +4,7 @@ import { type Random, seededRandom } from '../../src/lib/random.ts';
 import type { Consistency } from '../../src/node/registry-node.ts';
 import type { Lifecycle } from '../../src/registry/index.ts';
 import { drawFault, type FaultAction } from './fault-plan.ts';
+import type { Operation } from './operator.ts';
 import { drawParameters, type Parameters } from './parameters.ts';
 
 /** Which generation a write names: none, the newest its client world knows, or one that was replaced. */
@@ -72,7 +73,10 @@ export interface Planned {
   readonly number: number;
   /** '' for a fault. */
   readonly client: string;
-  readonly action: ClientAction | { readonly kind: 'fault'; readonly fault: FaultAction };
+  readonly action:
+    | ClientAction
+    | { readonly kind: 'fault'; readonly fault: FaultAction }
+    | { readonly kind: 'operate'; readonly operation: Operation };
 }
 
 export interface Plan {
@@ -112,12 +116,18 @@ export function drawPlan(seed: number, chaosMs: number): Plan {
   add(100, 'some', { kind: 'watch', slowMs: random.integer(0, 2) * 50, service: 'orders' });
   const betweenMs = 1000 / parameters.operationsPerSecond;
   for (let atMs = 100; atMs < chaosMs; atMs += betweenMs * 2 * random.next()) {
-    add(atMs, pick(random, CLIENTS), drawOperation(random));
+    add(atMs, pick(random, CLIENTS), drawCall(random));
   }
   const restMs = 1000 / parameters.faultsPerSecond;
   if (parameters.faults.length > 0) {
     for (let atMs = 300; atMs < chaosMs - 300; atMs += restMs * 2 * random.next()) {
       add(atMs, '', { kind: 'fault', fault: drawFault(random, parameters) });
+    }
+  }
+  const operationMs = 1000 / parameters.operationsOfOperatorPerSecond;
+  if (parameters.operations.length > 0) {
+    for (let atMs = 800; atMs < chaosMs - 300; atMs += operationMs * 2 * random.next()) {
+      add(atMs, 'oper', { kind: 'operate', operation: drawOperation(random, parameters) });
     }
   }
   return { seed, parameters, actions: actions.toSorted((a, b) => a.atMs - b.atMs) };
@@ -139,13 +149,22 @@ const weights: readonly (readonly [number, (random: Random) => ClientAction])[] 
 ];
 const totalWeight = weights.reduce((sum, [weight]) => sum + weight, 0);
 
-function drawOperation(random: Random): ClientAction {
+function drawCall(random: Random): ClientAction {
   let left = random.next() * totalWeight;
   for (const [weight, draw] of weights) {
     left -= weight;
     if (left < 0) return draw(random);
   }
   return { kind: 'list', service: '', consistency: 'linearizable' };
+}
+
+function drawOperation(random: Random, { operations, nodes, spares }: Parameters): Operation {
+  const kind = pick(random, operations);
+  const lingersMs = random.next() < 0.5 ? random.integer(0, 3000) : undefined;
+  const member = random.next() < 0.4 ? 'leader' : pick(random, [...nodes, ...spares]);
+  const spare = random.next() < 0.8 ? pick(random, spares) : pick(random, nodes);
+  const node = kind === 'join' ? spare : kind === 'transfer' && member === 'leader' ? '' : member;
+  return { kind, node, lingersMs };
 }
 
 const anyId = (random: Random): string => pick(random, [...CONTENDED, ...LEASED, ...BATCHED]);

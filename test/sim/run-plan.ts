@@ -138,6 +138,7 @@ function collectCounts(world: World): void {
   const { coverage, network, ledger, machines, watchers, timeline, wellness } = world;
   const { counts } = network;
   coverage.count('healthyTimes', wellness.healthyTimes().length);
+  coverage.count('configurationsCommitted', ledger.membership.changes);
   coverage.count('elections', ledger.elections);
   coverage.count('lostMessages', counts.lost);
   coverage.count('repeatedMessages', counts.duplicated);

@@ -8,6 +8,9 @@ import { Faults } from './faults.ts';
 import { beatOnce, keep, registerAgain, serve } from './keeper.ts';
 import { RaftLedger } from './ledger.ts';
 import { Machine } from './machine.ts';
+import type { Member, MemberIdentity } from '../../src/node/peer-protocol.ts';
+import { askToJoin } from './joiner.ts';
+import { Operator } from './operator.ts';
 import { SimNetwork } from './network.ts';
 import { createNodeLog } from './node-log.ts';
 import type { Plan, Planned } from './plan.ts';
@@ -49,6 +52,7 @@ export class World {
   #busyClients = 0;
   readonly #faults: Faults;
   readonly #clients: ClientWorld;
+  readonly #operator: Operator;
   readonly #sessions = new Map<string, Session>();
   readonly #options: WorldOptions;
 
@@ -58,9 +62,7 @@ export class World {
     const { timeline, coverage } = this;
     const { parameters } = plan;
     const blame = (guarantee: string, evidence: string): void => this.#blame(guarantee, evidence);
-    this.ledger = new RaftLedger(parameters.nodes.length, ({ guarantee, evidence }) =>
-      blame(guarantee, evidence),
-    );
+    this.ledger = new RaftLedger(({ guarantee, evidence }) => blame(guarantee, evidence));
     this.network = new SimNetwork(timeline, parameters.network, this.#random('network'));
     const { tell } = options;
     const logHost = {
@@ -71,14 +73,17 @@ export class World {
     };
     const { network, ledger } = this;
     const log = (node: string) => createNodeLog(logHost, node);
-    const machineWorld = { timeline, network, ledger, parameters, coverage, blame, log };
-    this.machines = parameters.nodes.map(
-      (name) => new Machine(machineWorld, name, this.#random(name)),
+    const ask = (self: MemberIdentity, process: Process): Promise<readonly Member[]> =>
+      askToJoin(this.#clients, this.#random(`${process.name} asks`), self, process);
+    const machineWorld = { timeline, network, ledger, parameters, coverage, blame, log, ask };
+    const { nodes, spares } = parameters;
+    this.machines = [...nodes, ...spares].map(
+      (name) => new Machine(machineWorld, name, this.#random(name), spares.includes(name)),
     );
     this.wellness = new Wellness({
       timeline,
       network,
-      voters: () => this.members,
+      voters: () => this.voters,
       highestTerm: () => this.highestTerm,
     });
     const door = new Door({ timeline, random: this.#random('door'), blame });
@@ -94,11 +99,19 @@ export class World {
       tell: (who, what) => this.#tell(who, what),
       resting: () => this.healed,
     };
+    this.#operator = new Operator({
+      ...this.#clients,
+      machine: (name) => this.#named(name),
+      all: this.machines,
+      configured: () => this.ledger.membership.committed?.members ?? [],
+    });
     this.#faults = new Faults({
       timeline,
       network,
       coverage,
       machines: new Map(this.machines.map((machine) => [machine.id, machine])),
+      members: () => this.voters,
+      changing: () => this.#operator.busy,
       machine: (name) => this.#named(name),
       untilMs: parameters.chaosMs,
       healed: () => this.healed,
@@ -137,21 +150,35 @@ export class World {
     for (const machine of this.machines) machine.start();
   }
 
-  /** All but those that lost what they held. */
+  /** Whom clients know: all but those that are off, or lost what they held. */
   get members(): readonly Machine[] {
-    return this.machines.filter(({ lost }) => !lost);
+    return this.machines.filter(({ lost, off }) => !lost && !off);
   }
 
-  /** Of any node that runs. */
+  /** By the newest configuration that is committed. */
+  get voters(): readonly Machine[] {
+    const { committed } = this.ledger.membership;
+    const voters = committed?.voters ?? this.plan.parameters.nodes;
+    return this.machines.filter(({ id }) => voters.includes(id));
+  }
+
+  /** Those that belong to the cluster and can do their part. */
+  get #sound(): readonly Machine[] {
+    const { committed } = this.ledger.membership;
+    const ids = committed?.members.map(({ nodeId }) => nodeId);
+    return this.members.filter(({ id }) => ids === undefined || ids.includes(id));
+  }
+
+  /** Of any member that runs. */
   get highestTerm(): number {
-    return Math.max(0, ...this.machines.map(({ node }) => node?.status().term ?? 0));
+    return Math.max(0, ...this.#sound.map(({ node }) => node?.status().term ?? 0));
   }
 
   /** G15 where nothing is wrong: every node serves a write and a linearizable read. */
   async proveAlive(): Promise<void> {
     const failures: string[] = [];
     let open = 0;
-    for (const machine of this.members) {
+    for (const machine of this.#sound) {
       open++;
       const done = probe(this.#clients, machine).then((failed) => {
         open--;
@@ -175,7 +202,7 @@ export class World {
 
   /** One leader whom all know, everything applied everywhere, and every reader told. */
   get converged(): boolean {
-    const statuses = this.members.map(({ node }) => node?.status());
+    const statuses = this.#sound.map(({ node }) => node?.status());
     const [first] = statuses;
     if (first === undefined || first.leaderId === '') return false;
     return (
@@ -241,6 +268,8 @@ export class World {
       case 'watch':
         this.watchers.push(new Watcher(world, client, random, action));
         return;
+      case 'operate':
+        return this.#await(this.#operator.perform(random, action.operation));
       case 'fault':
         this.#faults.perform(action.fault);
     }
