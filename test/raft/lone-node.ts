@@ -1,5 +1,5 @@
 // One real core with everything around it played by the test: peers, disk and clock. The tests of Figure 2 use it.
-import { present } from '../../src/lib/assert.ts';
+import { assert, present } from '../../src/lib/assert.ts';
 import { logIndex, type NodeId, nodeId, term } from '../../src/lib/ids.ts';
 import {
   type AppendEntries,
@@ -10,6 +10,7 @@ import {
   type LogEntry,
   type LogFloor,
   type Membership,
+  type PersistBatch,
   type Message,
   type Raft,
   type RaftConfig,
@@ -53,8 +54,9 @@ export function runsOf(log: readonly LogEntry[]): readonly TermRun[] {
     .map((one) => ({ firstIndex: one.index, term: one.term }));
 }
 
-/** A configuration as these tests write it: voters and learners by name. */
+/** A configuration as these tests write it: voters and learners by name. Nothing at all for no cluster. */
 export function payloadOf(membership: Membership): Uint8Array {
+  if (membership.voters.length + membership.learners.length === 0) return new Uint8Array(0);
   return encoder.encode([membership.voters.join(' '), membership.learners.join(' ')].join('/'));
 }
 
@@ -80,6 +82,9 @@ export interface LoneStart {
   readonly commitIndex?: number;
   readonly appliedIndex?: number;
   readonly voters?: readonly NodeId[];
+  readonly learners?: readonly NodeId[];
+  /** Where the log begins; `log` holds the entries after it. */
+  readonly floor?: readonly [index: number, term: number];
   readonly config?: Partial<RaftConfig>;
 }
 
@@ -102,12 +107,43 @@ export interface LoneNode {
   answers<K extends Message['kind']>(kind: K): readonly MessageOf<K>[];
   /** The log as a disk would hold it, built from the batches handed out so far. */
   written(): readonly LogEntry[];
+  /** Where that log begins. */
+  writtenFloor(): number;
+}
+
+interface LoneDisk {
+  floorIndex: number;
+  floorTerm: number;
+  log: LogEntry[];
+}
+
+function createLoneDisk(floorIndex: number, floorTerm: number, log: readonly LogEntry[]): LoneDisk {
+  return { floorIndex, floorTerm, log: [...log] };
+}
+
+/** As the port of the log store says it: truncation, floor, entries. */
+function write(disk: LoneDisk, { truncateAfter, floor, entries: added }: PersistBatch): void {
+  if (truncateAfter !== undefined) {
+    disk.log = disk.log.filter(({ index }) => index <= truncateAfter);
+  }
+  if (floor) {
+    const agrees = disk.log.some(({ index, term: t }) => index === floor.index && t === floor.term);
+    disk.log = agrees ? disk.log.filter(({ index }) => index > floor.index) : [];
+    disk.floorIndex = floor.index;
+    disk.floorTerm = floor.term;
+  }
+  for (const one of added) {
+    assert(one.index === disk.floorIndex + disk.log.length + 1, 'the disk gets entries in order');
+    disk.log.push(one);
+  }
 }
 
 export function startNode(start: LoneStart = {}): LoneNode {
   const log = start.log ?? [];
-  const applied = start.appliedIndex ?? 0;
-  const disk: LogEntry[] = [...log];
+  const [floorIndex, floorTerm] = start.floor ?? [0, 0];
+  const applied = start.appliedIndex ?? floorIndex;
+  const disk = createLoneDisk(floorIndex, floorTerm, log);
+  const members = { voters: start.voters ?? [n1, n2, n3], learners: start.learners ?? [] };
   const raft = createRaft({
     config: {
       ...raftDefaults,
@@ -117,22 +153,20 @@ export function startNode(start: LoneStart = {}): LoneNode {
       ...start.config,
     },
     hardState: {
-      term: term(start.term ?? log.at(-1)?.term ?? 0),
+      term: term(start.term ?? log.at(-1)?.term ?? floorTerm),
       votedFor: start.votedFor,
-      commitIndex: logIndex(start.commitIndex ?? 0),
+      commitIndex: logIndex(start.commitIndex ?? floorIndex),
     },
-    floor: floorOf({ voters: start.voters ?? [n1, n2, n3], learners: [] }),
-    configurations: [],
+    floor: { ...floorOf(members), index: logIndex(floorIndex), term: term(floorTerm) },
+    configurations: log.filter(({ kind }) => kind === 'membership' || kind === 'bootstrap'),
     runs: runsOf(log),
-    lastIndex: logIndex(log.length),
-    tail: log.slice(applied),
+    lastIndex: logIndex(floorIndex + log.length),
+    tail: log.slice(Math.max(0, applied - floorIndex)),
     appliedIndex: logIndex(applied),
   });
   const take = (): Ready => {
     const ready = raft.takeReady();
-    const { persist } = ready;
-    if (persist?.truncateAfter !== undefined) disk.length = persist.truncateAfter;
-    if (persist) disk.push(...persist.entries);
+    if (ready.persist) write(disk, ready.persist);
     return ready;
   };
   const settle = (): Work => {
@@ -142,6 +176,7 @@ export function startNode(start: LoneStart = {}): LoneNode {
       readys.push(ready);
       const { persist } = ready;
       if (persist) raft.step({ kind: 'persisted', sequence: persist.sequence, term: persist.term });
+      if (ready.install) raft.step({ kind: 'applied', index: ready.install.index });
       const last = ready.committed.at(-1);
       if (last) raft.step({ kind: 'applied', index: last.index });
     }
@@ -158,7 +193,8 @@ export function startNode(start: LoneStart = {}): LoneNode {
     settle,
     answers: (kind) =>
       settle().sent.flatMap(({ message }) => (isOf(message, kind) ? [message] : [])),
-    written: () => disk,
+    written: () => disk.log,
+    writtenFloor: () => disk.floorIndex,
   };
 }
 
