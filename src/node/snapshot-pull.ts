@@ -62,6 +62,8 @@ const OTHER_SOURCE_MS = 2000;
 const STALLED_MS = 10_000;
 /** After a failure nothing is asked for so long: the reason may go away, and nobody is flooded. */
 const BACKOFF_MS = 500;
+/** Records put away at a time: what a node does meanwhile is held up by a few milliseconds at most. */
+const SLICE_RECORDS = 256;
 
 export class SnapshotPull {
   readonly #host: SnapshotPullHost;
@@ -236,12 +238,15 @@ export class SnapshotPull {
       if (this.#pull !== pull) return;
     }
     assert(pull.stage !== undefined, 'chunk 0 comes first');
-    pull.loader.add(content.records);
+    for (let from = 0; from < content.records.length; from += SLICE_RECORDS) {
+      const records = content.records.slice(from, from + SLICE_RECORDS);
+      pull.loader.add(records);
+      await pull.stage.add(records);
+      if (this.#pull !== pull) return;
+    }
     pull.records += content.records.length;
     pull.bytes += chunk.data.length;
-    await pull.stage.add(content.records);
     pull.progressMs = this.#host.clock.now();
-    if (this.#pull !== pull) return;
     if (chunk.last) await this.#complete(pull, pull.stage, content);
     else pull.window.advance();
   }
