@@ -265,7 +265,7 @@ export class Engine {
   }
 
   #followLeader(): void {
-    const { writes, relay, options } = this.#parts;
+    const { writes, reads, relay, options } = this.#parts;
     const { role, term, leader } = this.#raft.view();
     if (this.#leadingTerm !== undefined && (role !== 'leader' || term !== this.#leadingTerm)) {
       this.#leadingTerm = undefined;
@@ -277,7 +277,10 @@ export class Engine {
     this.#leader = leader;
     writes.leaderChanged(leader);
     relay.broken();
-    if (leader !== undefined) relay.flush();
+    if (leader !== undefined) {
+      reads.leaderChanged();
+      relay.flush();
+    }
     this.#parts.changed();
     this.#loop.wake();
   }

@@ -35,6 +35,9 @@ const REVISION_MS = 10_000;
 const RETRY_MS = 20;
 /** A stale read older than this makes the node ask for a round in the background, so that ages stay small. */
 const REFRESH_MS = 500;
+/** How long after the last bounded read freshness is still renewed, and how often at most. */
+const RENEW_FOR_MS = 5000;
+const MIN_RENEW_MS = 20;
 const UNKNOWN_AGE = 4_294_967_295;
 const MAX_READERS = 100_000;
 
@@ -44,6 +47,9 @@ export class Reads {
   readonly #retrying = new Set<Reader>();
   readonly #awaitingRevision = new Set<Reader>();
   #refreshing = false;
+  /** Bounded reads were asked for lately: until when, and at which age, the freshness is renewed. */
+  #renewUntilMs = Number.NEGATIVE_INFINITY;
+  #renewAgeMs = 0;
 
   constructor(host: ReadsHost) {
     this.#host = host;
@@ -80,9 +86,15 @@ export class Reads {
     for (const reader of this.#awaitingRevision) this.#permit(reader);
   }
 
+  /** Another node leads: whoever waits for the next try has it now. */
+  leaderChanged(): void {
+    for (const reader of this.#retrying) this.#ask(reader);
+  }
+
   /** Time-outs and further tries. */
   tick(): void {
     const now = this.#host.clock.now();
+    this.#renew(now);
     for (const reader of this.#retrying) if (reader.retryAtMs <= now) this.#ask(reader);
     for (const reader of this.#readers) {
       if (reader.stage === 'revision') {
@@ -111,8 +123,8 @@ export class Reads {
     // watch that waited here for the token's revision would wait for ever.
     if (!this.#host.running()) return this.#ask(reader);
     const { consistency, maxStalenessMs } = reader.options;
-    const fresh = this.#host.freshMs();
-    const ageMs = fresh === undefined ? Number.POSITIVE_INFINITY : now - fresh;
+    const ageMs = this.#freshAgeMs(now);
+    if (consistency === 'bounded') this.#bounded(maxStalenessMs, now);
     if (consistency === 'stale') {
       if (ageMs > REFRESH_MS) this.refresh();
       this.#permit(reader);
@@ -121,6 +133,23 @@ export class Reads {
     } else {
       this.#ask(reader);
     }
+  }
+
+  /** For a while after a bounded read, freshness is renewed before it runs out, so that the next one need not wait. */
+  #bounded(maxStalenessMs: number, now: number): void {
+    const over = now >= this.#renewUntilMs;
+    const tightest = over ? maxStalenessMs : Math.min(this.#renewAgeMs * 2, maxStalenessMs);
+    this.#renewAgeMs = Math.max(MIN_RENEW_MS, tightest / 2);
+    this.#renewUntilMs = now + RENEW_FOR_MS;
+  }
+
+  #renew(now: number): void {
+    if (now < this.#renewUntilMs && this.#freshAgeMs(now) >= this.#renewAgeMs) this.refresh();
+  }
+
+  #freshAgeMs(now: number): number {
+    const fresh = this.#host.freshMs();
+    return fresh === undefined ? Number.POSITIVE_INFINITY : now - fresh;
   }
 
   #ask(reader: Reader): void {

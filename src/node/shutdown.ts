@@ -1,10 +1,12 @@
-// A stop that was asked for: say so, refuse what is new, end the watches with a token in hand, let what is in flight
-// finish, write the state, leave.
+// A stop that was asked for: say so, refuse what is new, end the watches with a token in hand, hand leadership over
+// (dissertation 3.10), let what is in flight finish, write the state, leave.
 import { RegistryError } from '../lib/registry-error.ts';
 import type { NodeLife } from './node-life.ts';
 
 const STOPPING = 'this node is stopping, try another one';
 const LOOK_AGAIN_MS = 5;
+/** One that was asked to take over and did not is asked again. */
+const ASK_AGAIN_MS = 50;
 
 export function shuttingDown(): RegistryError {
   return new RegistryError('shuttingDown', STOPPING);
@@ -12,12 +14,15 @@ export function shuttingDown(): RegistryError {
 
 export async function shutDown(life: NodeLife, graceMs: number): Promise<void> {
   const { parts, options } = life;
+  const byMs = options.clock.now() + graceMs;
   life.health.stop();
   parts.hub.endAll(shuttingDown());
-  parts.writes.refuseWaiting('shuttingDown', STOPPING);
   parts.reads.failAll('shuttingDown', STOPPING);
   parts.relay.stop();
-  await inFlightDone(life, graceMs);
+  await handedOver(life, byMs);
+  parts.writes.refuseWaiting('shuttingDown', STOPPING);
+  life.members.failAll('shuttingDown', STOPPING);
+  await inFlightDone(life, byMs);
   life.halt();
   // First the peers: a dial that is refused lets them elect at once.
   await options.transport.stop();
@@ -29,11 +34,33 @@ export async function shutDown(life: NodeLife, graceMs: number): Promise<void> {
   options.log.info({ event: 'stopped' });
 }
 
+/** Resolves once another node leads, or none can be brought to it in time. Writes that wait here go on there meanwhile. */
+function handedOver({ engine, options }: NodeLife, endMs: number): Promise<void> {
+  const { clock, self, electionMs } = options;
+  const alone = engine?.view.membership.voters.every((voter) => voter === self.nodeId) ?? true;
+  if (engine === undefined || engine.view.role !== 'leader' || alone) return Promise.resolve();
+  const byMs = Math.min(endMs, clock.now() + 2 * electionMs);
+  let askedMs = Number.NEGATIVE_INFINITY;
+  return new Promise((resolve) => {
+    const look = (): void => {
+      const { role, leader, transferTarget } = engine.view;
+      const now = clock.now();
+      const gone = role !== 'leader' && leader !== undefined && leader !== self.nodeId;
+      if (gone || now >= byMs) return resolve();
+      if (role === 'leader' && transferTarget === undefined && now >= askedMs + ASK_AGAIN_MS) {
+        askedMs = now;
+        engine.push({ kind: 'transferLeadership', target: undefined });
+      }
+      clock.after(LOOK_AGAIN_MS, look);
+    };
+    look();
+  });
+}
+
 /** Resolves once no write waits for its outcome any more, or the time is up. */
-function inFlightDone(life: NodeLife, graceMs: number): Promise<void> {
+function inFlightDone(life: NodeLife, byMs: number): Promise<void> {
   const { clock } = life.options;
   const { writes } = life.parts;
-  const byMs = clock.now() + graceMs;
   return new Promise((resolve) => {
     const look = (): void => {
       const done = writes.callers + writes.peers === 0 || life.phase !== 'running';

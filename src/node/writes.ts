@@ -135,6 +135,8 @@ export class Writes {
   /** Another node leads, or none: what the former one was sent is uncertain. One that was only not heard for a moment goes
    * on with what it has, so its callers' patience is restored. */
   leaderChanged(leader: NodeId | undefined): void {
+    // Whoever leads now is asked at once.
+    if (leader !== undefined) for (const write of this.#waiting) write.retryAtMs = 0;
     for (const write of this.#pending.values()) {
       if (write.stage !== 'forwarded') continue;
       if (write.forwardedTo === leader) write.lastMs = write.fullMs;
@@ -285,15 +287,15 @@ export class Writes {
         return this.#refused(write);
       case 'rejected':
         if (outcome.reason === 'overloaded') this.#fail(write, 'resourceExhausted', OVERLOADED);
-        else this.#refused(write);
+        else this.#refused(write, outcome.reason === 'transferring' ? RETRY_MS : 0);
     }
   }
 
   /** Certainly in no log: for a caller it is tried again, a peer does that itself. */
-  #refused(write: Pending): void {
+  #refused(write: Pending, delayMs = 0): void {
     write.refusal = 'notLeader';
     if (write.call.origin === 'peer') this.#fail(write, 'notLeader', CHANGED);
-    else this.#wait(write, 0);
+    else this.#wait(write, delayMs);
   }
 
   /** False if the expiry of any of them is in the log already; the others are renewed all the same. What is refused, or

@@ -88,10 +88,30 @@ describe('a bounded read', () => {
     const young = await cluster.outcome(cluster.node(follower).read(bounded));
     expect(young.afterMs).toBe(0);
     expect('value' in young && young.value.ageMs).toBeGreaterThanOrEqual(400);
-    await cluster.clock.advance(1000);
+    await cluster.clock.advance(10_000);
     const old = await cluster.outcome(cluster.node(follower).read(bounded));
     expect(old.afterMs).toBeGreaterThan(0);
     expect('value' in old && old.value.ageMs).toBeLessThan(100);
+  });
+
+  test('need not wait while others are asked for, and costs no rounds once they are not', async () => {
+    const cluster = await MemoryCluster.elected();
+    const [follower = ''] = cluster.followers();
+    const bounded = { ...LINEARIZABLE, consistency: 'bounded', maxStalenessMs: 300 } as const;
+    await cluster.finish(cluster.node(follower).read(bounded));
+    for (let read = 0; read < 10; read++) {
+      // Longer than the bound: without a renewal in between each of them would wait for a round.
+      await cluster.clock.advance(400);
+      const permit = await cluster.outcome(cluster.node(follower).read(bounded));
+      expect(permit.afterMs).toBe(0);
+      expect('value' in permit && permit.value.ageMs).toBeLessThanOrEqual(300);
+    }
+    await cluster.clock.advance(6000);
+    const { transport } = cluster.running(follower);
+    const before = transport.sent;
+    await cluster.clock.advance(1000);
+    // A heartbeat is answered every 50 ms.
+    expect(transport.sent - before).toBeLessThanOrEqual(21);
   });
 
   test('keeps to its bound after a wait for its minRevision', async () => {
