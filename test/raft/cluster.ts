@@ -59,6 +59,8 @@ export interface Cluster {
   cut(id: NodeId): void;
   heal(id: NodeId): void;
   leader(): NodeId;
+  /** The one with the highest term of those that lead and are not cut off. */
+  someLeader(): NodeId | undefined;
   propose(...texts: string[]): void;
   /** Proposes at the leader and says what came of it at once. */
   change(members: Membership): Rejected['reason'] | undefined;
@@ -161,7 +163,8 @@ export function createCluster(members: Membership, overrides: Partial<RaftConfig
     },
     cut: (id) => void isolated.add(id),
     heal: (id) => void isolated.delete(id),
-    leader: () => present(leaders().at(-1), 'a node leads').id,
+    leader: () => present(cluster.someLeader(), 'a node leads'),
+    someLeader: () => leaders().at(-1)?.id,
     propose(...texts) {
       const proposals = texts.map((text) => ({ token: ++token, payload: encoder.encode(text) }));
       cluster.step(cluster.leader(), { kind: 'propose', proposals });
