@@ -9,6 +9,7 @@ import { freePorts, type ProcessCluster, type ProcessNode } from '../support/pro
 import { type Campaign, longestSilence, say, underLoad } from './campaign.ts';
 import { repeatWrites } from './clients.ts';
 import { untilLogBegins } from './faults.ts';
+import { untilLeads } from './hand-over.ts';
 import { localize, nodeOf, type Place, readRunbook, runCommands } from './runbook.ts';
 
 const onMember = "on a member's host";
@@ -62,40 +63,6 @@ async function expectSnapshot(node: ProcessNode): Promise<void> {
 async function untilTrimmed(cluster: ProcessCluster): Promise<void> {
   await untilLogBegins(cluster, await cluster.waitForLeader(), 1);
 }
-
-/** A follower is paused until the log has passed it. Its streams stay open: its watchers have to be told of what its snapshot
- * brought, or the whole state anew (G5). */
-export async function overtakePaused(campaign: Campaign): Promise<void> {
-  const { cluster } = campaign;
-  const leader = await cluster.waitForLeader();
-  const follower = present(
-    cluster.nodes.find((node) => node !== leader),
-    'a follower',
-  );
-  const resetsBefore = resetsOf(campaign);
-  await underLoad(
-    campaign,
-    async (load) => {
-      const { last_index: last } = await follower.status();
-      follower.signal('SIGSTOP');
-      const passed = Number(last) + 500;
-      try {
-        await untilLogBegins(cluster, leader, passed);
-      } finally {
-        follower.signal('SIGCONT');
-      }
-      await untilLogBegins(cluster, follower, passed);
-      await load.untilMore(50, 'writes after it');
-    },
-    follower,
-  );
-  say(
-    `  ${follower.id} got a snapshot; ${resetsOf(campaign) - resetsBefore} of its watchers were reset`,
-  );
-}
-
-const resetsOf = ({ watchers }: Campaign): number =>
-  watchers.reduce((sum, { resets }) => sum + resets, 0);
 
 /** The runbook for a lost disk, under load. */
 export async function replaceDeadNode(campaign: Campaign, dead: ProcessNode): Promise<void> {
@@ -204,9 +171,9 @@ async function leadFromSnapshot(campaign: Campaign, node: ProcessNode): Promise<
   const { cluster, writes } = campaign;
   await underLoad(campaign, async (load) => {
     const beganAtMs = performance.now();
-    const told = await follow(cluster, 'transfer', onMember, [placeOf('n3', node)]);
-    const leader = await cluster.waitForLeader();
-    if (leader !== node) throw new Error(`${leader.id} leads, and not ${node.id}: ${told}`);
+    const place = placeOf('n3', node);
+    const commands = present(readRunbook('transfer').get(onMember), 'a command to hand over');
+    await untilLeads(cluster, localize(commands, [place], place), (leader) => leader === node);
     await load.untilMore(50, 'writes at the new leader');
     say(
       `  handed over by command, no write for at most ${longestSilence(load, beganAtMs).toFixed(0)} ms`,

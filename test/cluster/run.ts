@@ -16,7 +16,8 @@ import {
   terminateLeader,
   wipeDuringAbsence,
 } from './faults.ts';
-import { overtakePaused, replaceDeadNode, runMembership } from './membership.ts';
+import { replaceDeadNode, runMembership } from './membership.ts';
+import { overtakePaused } from './overtake.ts';
 
 interface RoundReport {
   readonly fault: string;
@@ -28,6 +29,8 @@ interface RoundReport {
 const smallLimits = {
   ROLLCALL_LIMIT_LOG_ENTRIES: '300',
   ROLLCALL_LIMIT_SNAPSHOT_CHUNK_BYTES: '16384',
+  // An open snapshot holds the log back; it stays open for so long after its last part.
+  ROLLCALL_LIMIT_SNAPSHOT_IDLE_MS: '2000',
 };
 
 /** Writers run from before the fault until writes go through again on the healed cluster. */
