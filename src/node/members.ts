@@ -124,7 +124,7 @@ export class Members {
       outcome.kind === 'failed' &&
       (outcome.code === 'notLeader' || outcome.code === 'shuttingDown');
     if (elsewhere) this.#wait(pending, outcome);
-    else this.#settle(pending, outcome);
+    else this.#settle(pending, this.#asAskedOnce(pending, outcome));
   }
 
   /** The stream to the peer broke: what was sent on it may or may not have arrived. */
@@ -176,28 +176,33 @@ export class Members {
     const plan = planChange(record, change);
     switch (plan.kind) {
       case 'done':
-        return this.#confirm(pending);
+        return this.#confirm(pending, this.#done());
       case 'refused':
-        return this.#refuse(pending, plan.code, plan.message);
+        return this.#confirm(pending, failed(plan.code, plan.message));
       case 'propose':
         return this.#propose(pending, plan.record);
     }
   }
 
-  /** It is so already; but what made it so may not be committed yet. */
-  #confirm(pending: Pending): void {
+  /** Settles what is so already, once what made it so is committed: until then it may still be rolled back. */
+  #confirm(pending: Pending, outcome: MemberOutcome): void {
     const view = this.#host.view();
     if (view === undefined || view.configurationIndex > view.commitIndex) {
       return this.#wait(pending, PENDING);
     }
-    this.#settle(pending, { kind: 'done', members: this.#host.members() });
+    this.#settle(pending, this.#asAskedOnce(pending, outcome));
   }
 
-  #refuse(pending: Pending, code: ErrorCode, message: string): void {
-    // Asked again after an answer was lost: the member is gone because the first try removed it.
-    const removed = pending.change.kind === 'remove' && code === 'notFound' && pending.uncertain;
-    if (removed) this.#confirm(pending);
-    else this.#settle(pending, failed(code, message));
+  #done(): MemberOutcome {
+    return { kind: 'done', members: this.#host.members() };
+  }
+
+  /** The answer to the first try was lost: if the member is gone now, that try has removed it. */
+  #asAskedOnce({ change, uncertain }: Pending, outcome: MemberOutcome): MemberOutcome {
+    const missing = outcome.kind === 'failed' && outcome.code === 'notFound';
+    if (!missing || !uncertain || change.kind !== 'remove') return outcome;
+    const members = this.#host.members().filter(({ nodeId }) => nodeId !== change.nodeId);
+    return { kind: 'done', members };
   }
 
   #propose(pending: Pending, record: ClusterRecord): void {
@@ -205,7 +210,7 @@ export class Members {
     this.#host.propose(encodeMembership(record), (outcome) => {
       switch (outcome.kind) {
         case 'applied':
-          return this.#settle(pending, { kind: 'done', members: this.#host.members() });
+          return this.#settle(pending, this.#done());
         case 'lost':
           return this.#wait(pending, CHANGED);
         case 'rejected':
@@ -248,7 +253,7 @@ export class Members {
 
   #handOver(pending: Pending, target: NodeId | ''): void {
     const { self } = this.#host;
-    if (target === self) return this.#confirm(pending);
+    if (target === self) return this.#confirm(pending, this.#done());
     const member = this.#host.record()?.members.find(({ nodeId }) => nodeId === target);
     if (target !== '' && member === undefined) {
       return this.#settle(pending, failed('notFound', `${target} is not a member of the cluster`));
@@ -276,7 +281,7 @@ export class Members {
     if (view === undefined) return;
     const { self } = this.#host;
     if (view.leader !== undefined && view.leader !== self) {
-      return this.#settle(pending, { kind: 'done', members: this.#host.members() });
+      return this.#settle(pending, this.#done());
     }
     const over = view.transferTarget === undefined && nowMs >= pending.sinceMs + HANDED_IN_MS;
     if (view.role !== 'leader' || !over) return;
