@@ -2,7 +2,7 @@
 // builds on takes its place, everything else that was staged goes.
 import type { Logger } from 'pino';
 import type { LogIndex } from '../lib/ids.ts';
-import { readMarker, removeMarker, type SealedMarker } from './sealed-marker.ts';
+import { readMarker, type SealedMarker } from './sealed-marker.ts';
 import { discardStaged, exchangeStates } from './snapshot-stage.ts';
 import { type Attempt, openVerified, type VerifyOptions } from './state-database.ts';
 import { presentPaths, type StatePaths } from './state-files.ts';
@@ -18,7 +18,11 @@ export async function openRecovered(paths: StatePaths, options: RecoveryOptions)
   const { files, log } = options;
   const sealed = await sealedFor(paths, options);
   const found = await presentPaths(files, paths);
-  if (!found.has(paths.current)) await completeExchange(paths, options, sealed, found);
+  if (!found.has(paths.current) && found.has(paths.old)) {
+    // Died between the two renames of an exchange: back, and forward again if what came in may be used.
+    await files.rename(paths.old, paths.current);
+    await files.syncDirectory(paths.parent);
+  }
   await files.makeDirectory(paths.current);
   let attempt = await openVerified(paths.current, options);
   if (sealed !== undefined && (await presentPaths(files, paths)).has(paths.incoming)) {
@@ -29,26 +33,10 @@ export async function openRecovered(paths: StatePaths, options: RecoveryOptions)
       attempt = await openVerified(paths.current, options);
     }
   }
-  await removeMarker(files, paths);
   await files.remove(`${paths.marker}.tmp`);
   await discardStaged(files, paths);
   await files.remove(paths.old);
   return attempt;
-}
-
-/** Died between the two renames of an exchange: forward if what came in may be used, back otherwise. */
-async function completeExchange(
-  paths: StatePaths,
-  { files }: RecoveryOptions,
-  sealed: SealedMarker | undefined,
-  found: ReadonlySet<string>,
-): Promise<void> {
-  if (sealed !== undefined && found.has(paths.incoming)) {
-    await files.rename(paths.incoming, paths.current);
-  } else if (found.has(paths.old)) {
-    await files.rename(paths.old, paths.current);
-  }
-  await files.syncDirectory(paths.parent);
 }
 
 /** Only a snapshot of the very point where the log begins continues into that log. */

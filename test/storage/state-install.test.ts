@@ -1,6 +1,6 @@
 // A snapshot on its way into the state store, with the process killed or the power cut at each step: what is opened next is
 // the old content or the new one, whole, and nothing else is left (G3, G13).
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
@@ -176,6 +176,19 @@ describe('what is left over', () => {
     expect(contentOf(store.image.records)).toEqual({});
     await store.close();
     expect(await readdir(directory)).toEqual(['state']);
+  });
+
+  test('a snapshot that another node received does not cost this one its own content', async () => {
+    await rm(inside('state'), { recursive: true });
+    await mkdir(join(directory, 'elsewhere'));
+    const before = await open(join(directory, 'elsewhere'), 0, { owner: 'other' });
+    await before.write(present(mine.last, 'it has a state'));
+    await before.close();
+    await cp(join(directory, 'elsewhere', 'state'), inside('state'), { recursive: true });
+    const store = await open(directory, newFloor, { owner: 'other' });
+    expect(store.discarded).toBeUndefined();
+    expect(contentName(store)).toBe('old');
+    await store.close();
   });
 
   test('a marker without a snapshot, and a snapshot without a marker, count for nothing', async () => {

@@ -80,10 +80,17 @@ export class CrashRecorder implements StateFiles {
   }
 
   async #copy(label: string): Promise<string> {
-    const directory = await mkdtemp(join(this.#target, 'copy-'));
-    await cp(this.#root, directory, { recursive: true });
-    this.copies.push({ label, phase: this.phase, directory });
-    return directory;
+    for (;;) {
+      const directory = await mkdtemp(join(this.#target, 'copy-'));
+      try {
+        await cp(this.#root, directory, { recursive: true });
+        this.copies.push({ label, phase: this.phase, directory });
+        return directory;
+      } catch (error) {
+        // LevelDB removes files it has no more use for in the background: then the copy is made anew.
+        if (!isAbsence(error)) throw error;
+      }
+    }
   }
 
   async #noteStaged(): Promise<void> {
@@ -96,7 +103,7 @@ export class CrashRecorder implements StateFiles {
     for (const { path, ino, size } of await filesBelow(this.#root)) {
       if (!this.#staged.has(ino)) continue;
       const copied = join(copy, path.slice(this.#root.length));
-      if (!this.#names.has(ino)) await rm(copied);
+      if (!this.#names.has(ino)) await rm(copied, { force: true });
       else if (this.#bytes.get(ino) !== size) await truncate(copied, 0);
     }
   }
@@ -110,13 +117,19 @@ interface Found {
 
 async function filesBelow(directory: string): Promise<readonly Found[]> {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true });
-  return Promise.all(
-    entries
-      .filter((entry) => entry.isFile())
-      .map(async (entry) => {
-        const path = join(entry.parentPath, entry.name);
-        const { ino, size } = await stat(path);
-        return { path, ino, size };
-      }),
-  );
+  const found: Found[] = [];
+  for (const entry of entries.filter((candidate) => candidate.isFile())) {
+    const path = join(entry.parentPath, entry.name);
+    try {
+      const { ino, size } = await stat(path);
+      found.push({ path, ino, size });
+    } catch (error) {
+      if (!isAbsence(error)) throw error;
+    }
+  }
+  return found;
+}
+
+function isAbsence(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT';
 }
