@@ -88,7 +88,9 @@ export class Reads {
 
   /** Another node leads: whoever waits for the next try has it now. */
   leaderChanged(): void {
-    for (const reader of this.#retrying) this.#ask(reader);
+    // Who cannot be served yet goes back into the set at once: a walk over the set itself would never end.
+    const waiting = [...this.#retrying];
+    for (const reader of waiting) this.#ask(reader);
   }
 
   /** Time-outs and further tries. */
