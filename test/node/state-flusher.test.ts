@@ -96,6 +96,19 @@ describe('a snapshot that takes the place of the state on disk', () => {
     expect(shape(batches).map(({ index }) => index)).toEqual([1, 10]);
   });
 
+  test('makes a batch that waited for the log one of the past', async () => {
+    const { flusher, position, batches, apply, pass } = harness();
+    apply('a');
+    await pass(300);
+    await flusher.replace(logIndex(9), () => Promise.resolve());
+    position.applied = 9;
+    position.persisted = 20;
+    await pass(300);
+    apply('b');
+    await pass(300);
+    expect(shape(batches).map(({ index, keys }) => [index, keys])).toEqual([[10, ['b']]]);
+  });
+
   test('is awaited by a flush', async () => {
     const { flusher } = harness();
     const install = deferred<void>();
