@@ -115,7 +115,7 @@ function assembleHub({ options, clusterUuid }: AssemblyHost, registry: Registry)
     registry,
     clock,
     log,
-    limits: { ...limits, messageBytes: WATCH_MESSAGE_BYTES },
+    limits: { messageBytes: WATCH_MESSAGE_BYTES, ...limits },
     clusterUuid,
   });
 }

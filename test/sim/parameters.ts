@@ -47,7 +47,7 @@ export interface Parameters {
   readonly segmentBytes: number;
   readonly maxFrameBytes: number;
   readonly stateWriteMs: number;
-  readonly limits: NodeLimits & { readonly mergeBehind: number };
+  readonly limits: NodeLimits & { readonly mergeBehind: number; readonly messageBytes: number };
   readonly raftLimits: Partial<RaftLimits>;
   readonly retention: Partial<RetentionLimits>;
   /** What an operator does meanwhile. */
@@ -88,6 +88,8 @@ export function drawParameters(seed: number, chaosMs: number): Parameters {
       maxWatches: 100,
       maxPendingWrites: pick(random, [4, 1000]),
       mergeBehind: pick(random, [2, 10, 100]),
+      // States in many parts, and merges that do not fit into one message.
+      messageBytes: pick(seededRandom(seed ^ 0x3c6ef372), [600, 3000, 3 << 20]),
     },
     raftLimits: {
       maxAppendBytes: pick(random, [512, 4 << 10, 1 << 20]),

@@ -1,5 +1,6 @@
 // Every bug that the simulator must find, area by area.
 import type { PlantedBug } from '../../planted/bug.ts';
+import { clusterBugs } from './cluster-bugs.ts';
 import { electionBugs } from './election-bugs.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { logBugs } from './log-bugs.ts';
@@ -14,4 +15,5 @@ export const simulatedBugs: readonly PlantedBug[] = [
   ...leaseBugs,
   ...watchBugs,
   ...stateBugs,
+  ...clusterBugs,
 ];

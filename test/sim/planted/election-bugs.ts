@@ -81,11 +81,11 @@ export const electionBugs: readonly PlantedBug[] = [
     ),
   ),
   preVote(
-    'a pre-vote raises the term of whoever is asked',
+    'a pre-vote raises the term of whoever refuses it',
     patch(
-      'raft/receive.ts',
-      "if (message.kind === 'preVote') return handlePreVote(state, from, message);",
-      "if (message.kind === 'preVote' && message.term <= state.term) return handlePreVote(state, from, message);",
+      'raft/election.ts',
+      'const term = voteGranted ? request.term : state.term;',
+      "if (!voteGranted && request.term > state.term) becomeFollower(state, request.term, undefined, 'it was asked');\n  const term = voteGranted ? request.term : state.term;",
     ),
     'a pre-vote disturbs nobody, whoever asks and however often',
   ),

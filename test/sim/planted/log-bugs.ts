@@ -29,6 +29,22 @@ export const logBugs: readonly PlantedBug[] = [
       'progress.matchIndex, log.persistedIndex);',
       'progress.matchIndex, log.lastIndex);',
     ),
+    'nothing is acknowledged or committed before the disks have it',
+  ),
+  commitment(
+    'a node that is alone commits what its disk does not have',
+    [
+      patch(
+        'raft/replication.ts',
+        'progress.matchIndex, log.persistedIndex);',
+        'progress.matchIndex, log.lastIndex);',
+      ),
+      patch(
+        'raft/raft.ts',
+        'propose(state, state.role, proposals);\n',
+        'propose(state, state.role, proposals);\n    if (state.role.progress.length === 0) advanceCommit(state, state.role);\n',
+      ),
+    ],
     'a single node answers after its own disk',
   ),
   commitment(
@@ -54,6 +70,7 @@ export const logBugs: readonly PlantedBug[] = [
       'leader.uncommittedBytes -= bytesBetween(log, nextIndex(state.commitIndex), reached);',
       '',
     ),
+    'what is committed no longer counts against the limit of what is not',
   ),
   truncation('a conflicting suffix is kept', [
     patch(

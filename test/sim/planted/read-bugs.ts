@@ -59,6 +59,7 @@ export const readBugs: readonly PlantedBug[] = [
       'if (progress?.session !== reply.session) {',
       'if (progress === undefined) {',
     ),
+    'an answer from an earlier membership says nothing of the new one',
   ),
   sessions(
     'a client is shown an older revision than it has seen',

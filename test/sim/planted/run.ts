@@ -16,10 +16,11 @@ const say = (line: object): void => {
 };
 
 /** An error that no one foresaw is what a clumsy patch looks like, and no checker's merit. A node that stops itself over a
- * broken invariant, or takes its own good log for damaged, does so in production too. */
+ * broken invariant, or takes its own good log for damaged, does so in production too. A scenario that did not come about shows nothing. */
 const isMereCrash = ({ guarantee, evidence }: Violation): boolean =>
-  guarantee === 'node' &&
-  !/exit code (11|12):|a broken invariant|InvariantError|DamagedLogError/.test(evidence);
+  guarantee === 'scenario' ||
+  (guarantee === 'node' &&
+    !/exit code (11|12):|a broken invariant|InvariantError|DamagedLogError/.test(evidence));
 
 function describe({ guarantee, evidence, checker }: Violation): string {
   const who = guarantee === 'node' ? 'assertion' : (checker ?? 'while running');

@@ -1,6 +1,7 @@
 // What counts as committed, and what a read may rely on: failures 7, 8 and 12 of the list in docs/testing.md.
 import { ofCores } from './core-scenario.ts';
 import type { Cores, Wire } from './cores.ts';
+import { comeTogether } from './reunion.ts';
 import type { Scenario } from './scenario.ts';
 
 const isAcknowledgement = ({ message }: Wire): boolean => message.kind === 'appendEntriesResponse';
@@ -24,7 +25,7 @@ const twoOfFive = ofCores(
       }
       holdersOf(cores);
     }
-    cores.comeTogether();
+    comeTogether(cores);
   },
 );
 
@@ -74,7 +75,7 @@ const pausedLeader = ofCores(
       `a read that began after ${commitIndex} was committed is served at ${told.get(second)}`,
     );
     cores.expect(first !== second, 'two reads were asked');
-    cores.comeTogether();
+    comeTogether(cores);
   },
 );
 
@@ -97,7 +98,7 @@ const unsavedEntries = ofCores(
     cores.demand(after === before, 'G1', `${after} is committed and on the disk of n2 alone`);
     // The power fails: what was promised to the client must be there.
     for (const id of cores.ids) cores.restart(id);
-    cores.comeTogether();
+    comeTogether(cores);
   },
 );
 
@@ -110,7 +111,7 @@ const loneNode = ofCores('a single node answers after its own disk', 'etcd#14370
   const { commitIndex } = cores.core('n1').raft.view();
   cores.demand(commitIndex === before, 'G1', `${commitIndex} is committed and on no disk`);
   cores.persist('n1');
-  cores.comeTogether();
+  comeTogether(cores);
 });
 
 export const commitScenarios: readonly Scenario[] = [

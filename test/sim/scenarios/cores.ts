@@ -57,11 +57,10 @@ interface CoreStart {
 const encoder = new TextEncoder();
 const LONG = 3 * raftDefaults.electionTicks;
 const MAX_HOPS = 2000;
-/** Election timeouts until all is well again. */
-const ROUNDS = 20;
+
+const named = (list: string): readonly NodeId[] => list.split(' ').filter(Boolean).map(nodeId);
 
 export function membership(voters: string, learners = ''): Uint8Array {
-  const named = (list: string): readonly NodeId[] => list.split(' ').filter(Boolean).map(nodeId);
   return payloadOf({ voters: named(voters), learners: named(learners) });
 }
 
@@ -132,13 +131,13 @@ export class Cores {
     return [...this.#cores.keys()];
   }
 
-  /** The process starts anew on what its disk holds. */
-  restart(id: string): void {
+  /** The process starts anew on what its disk holds; the state machine's own store may be lost. */
+  restart(id: string, { lostState = false } = {}): void {
     const core = this.core(id);
     core.waiting.length = 0;
     core.toApply.length = 0;
     core.slowDisk = false;
-    core.raft = this.#open(id, core.disk);
+    core.raft = this.#open(id, core.disk, lostState);
     this.#settle(core);
   }
 
@@ -169,6 +168,15 @@ export class Cores {
       this.deliver();
     }
     if (this.core(id).raft.view().role !== 'leader') this.blame('scenario', `${id} is not elected`);
+  }
+
+  /** Whoever leads hands over to it. */
+  handOver(to: string): void {
+    const from = this.ids.find((id) => this.core(id).raft.view().role === 'leader');
+    if (from === undefined || from === to) return;
+    this.step(from, { kind: 'transferLeadership', target: nodeId(to) });
+    this.run(5);
+    this.expect(this.core(to).raft.view().role === 'leader', `${from} hands over to ${to}`);
   }
 
   leaderOf(id: string): string | undefined {
@@ -242,50 +250,18 @@ export class Cores {
     if (last !== undefined) this.step(id, { kind: 'applied', index: last.index });
   }
 
-  /** Pulls the snapshot of what `from` has applied, and has it put in place. */
-  pull(id: string, from: string): void {
-    const { raft, disk } = this.core(from);
+  /** What a snapshot of this node would bring now. */
+  snapshotOf(id: string): Input {
+    const { raft, disk } = this.core(id);
     const index = raft.view().appliedIndex;
-    this.core(id).pullFrom = undefined;
     const configuration = disk.configurationAt(index);
-    this.step(id, { kind: 'snapshotReceived', index, term: disk.termAt(index), configuration });
+    return { kind: 'snapshotReceived', index, term: disk.termAt(index), configuration };
   }
 
-  /** Everything is mended: there must be a leader, and all must come to hold the same. */
-  comeTogether(ids: readonly string[] = this.ids): void {
-    this.cut.clear();
-    for (const id of ids) {
-      this.core(id).slowDisk = false;
-      this.core(id).slowApply = false;
-      this.persist(id);
-      this.apply(id);
-    }
-    for (let round = 0; round < ROUNDS; round++) {
-      this.run(raftDefaults.electionTicks, ids);
-      for (const id of ids) {
-        const { pullFrom } = this.core(id);
-        if (pullFrom !== undefined) this.pull(id, pullFrom);
-      }
-      const leader = ids.find((id) => this.core(id).raft.view().role === 'leader');
-      if (leader !== undefined && round === ROUNDS / 2) this.propose(leader, 'the end');
-    }
-    const views = ids.map((id) => this.core(id).raft.view());
-    const [first] = views;
-    const agreed =
-      first?.leader !== undefined &&
-      views.every(
-        (view) =>
-          view.leader === first.leader &&
-          view.appliedIndex === first.appliedIndex &&
-          view.lastIndex === first.lastIndex &&
-          view.configurationIndex === first.configurationIndex,
-      );
-    this.demand(agreed, 'G6', `they do not come together: ${JSON.stringify(views)}`);
-    this.demand(
-      [...this.#committed.values()].some((what) => what.includes('the end')),
-      'G15',
-      'nothing can be written any more',
-    );
+  /** The snapshot has been pulled and is put in place. */
+  install(id: string, snapshot: Input): void {
+    this.core(id).pullFrom = undefined;
+    this.step(id, snapshot);
   }
 
   blame(guarantee: string, evidence: string): void {
@@ -302,6 +278,11 @@ export class Cores {
     if (!holds) this.blame(guarantee, otherwise);
   }
 
+  /** Something with these words in it is committed. */
+  hasCommitted(text: string): boolean {
+    return [...this.#committed.values()].some((what) => what.includes(text));
+  }
+
   #guarded(core: Core, act: () => void): void {
     if (core.dead) return;
     try {
@@ -313,15 +294,14 @@ export class Cores {
     }
   }
 
-  #open(id: string, disk: CoreDisk): Raft {
+  #open(id: string, disk: CoreDisk, lostState = false): Raft {
     return createRaft({
       config: {
         ...raftDefaults,
         ...this.#config,
         id: nodeId(id),
         membershipOf,
-        seed:
-          1 + 7 * [...id].reduce((sum, char) => sum + (char.codePointAt(0) ?? 0), ++this.#lives),
+        seed: 1 + 7 * ++this.#lives,
       },
       hardState: disk.hardState,
       floor: disk.floor,
@@ -329,7 +309,7 @@ export class Cores {
       runs: runsOf(disk.log),
       lastIndex: logIndex(disk.floor.index + disk.log.length),
       tail: disk.log,
-      appliedIndex: disk.floor.index,
+      appliedIndex: lostState ? logIndex(0) : disk.floor.index,
     });
   }
 

@@ -1,5 +1,6 @@
 // Terms, elections and pre-vote: failures 1, 10 and 11 of the list in docs/testing.md.
 import { ofCores } from './core-scenario.ts';
+import { comeTogether } from './reunion.ts';
 import type { Scenario } from './scenario.ts';
 
 /** n1 leads in an earlier term than n2 and does not know it: n3 has voted for n2. */
@@ -27,7 +28,7 @@ const staleLeader = ofCores(
       'raft',
       `n1 was elected in term ${own} and appended in term ${newest?.term}`,
     );
-    cores.comeTogether();
+    comeTogether(cores);
   },
 );
 
@@ -41,7 +42,7 @@ const leftBehind = ofCores(
     cores.add('n2', { voters, log: [1], term: 7 });
     cores.add('n3', { voters, log: [1], term: 9 });
     cores.isolate('n3');
-    cores.comeTogether(['n1', 'n2']);
+    comeTogether(cores, ['n1', 'n2']);
     cores.demand(cores.leaderOf('n1') === 'n1', 'raft', 'whoever lacks entries was elected');
   },
 );
@@ -57,7 +58,7 @@ const leaderHeard = ofCores(
     // n3 hears nobody, and everybody hears n3.
     cores.cut.add('n1 n3').add('n2 n3');
     cores.run(400);
-    cores.comeTogether();
+    comeTogether(cores);
     const { term: after, leader } = cores.core('n1').raft.view();
     cores.demand(
       leader === 'n1' && after === before,
@@ -85,7 +86,7 @@ const stuckDisk = ofCores(
     );
     if (heir === 'n2' || heir === 'n3') cores.propose(heir, 'goes on');
     cores.run(20);
-    cores.comeTogether();
+    comeTogether(cores);
   },
 );
 
@@ -106,7 +107,7 @@ const slowDisk = ofCores(
         cores.persist(id);
       }
     }
-    cores.comeTogether();
+    comeTogether(cores);
     const { term: after } = cores.core('n1').raft.view();
     cores.demand(after === before, 'G16', `slow disks cost ${after - before} elections`);
   },
