@@ -170,7 +170,7 @@ export async function wipeDuringAbsence(cluster: ProcessCluster): Promise<Proces
     async () => (await amnesiac.status()).problems.some((line) => line.includes('incarnation')),
     {
       what: 'the wiped node to say what to do',
-      timeoutMs: 15_000,
+      timeoutMs: 30_000,
       everyMs: 50,
       explain: () => cluster.logTails(),
     },

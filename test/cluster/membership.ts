@@ -213,7 +213,7 @@ async function expectQuiet(cluster: ProcessCluster, removed: ProcessNode): Promi
     async () => (await removed.status()).problems.some((line) => /removed/.test(line)),
     {
       what: `${removed.id} to say that it was removed`,
-      timeoutMs: 15_000,
+      timeoutMs: 30_000,
       everyMs: 50,
       explain: () => cluster.logTails(),
     },
