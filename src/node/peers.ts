@@ -115,6 +115,13 @@ export class Peers {
     return [...this.#connected.keys()];
   }
 
+  /** It is reached, and no node of the version before, which does not say which configuration it has and would take the
+   * request to take over for no message at all. */
+  canTakeOver(peer: NodeId): boolean {
+    const hello = this.#connected.get(peer);
+    return hello !== undefined && (hello.clusterUuid === '' || hello.configurationIndex > 0);
+  }
+
   /** Heard on consensus (G14): a member in the very incarnation that the cluster knows; or one that knows of a newer
    * configuration than this node; or the leader this node follows, which leads on until its own removal is committed. */
   trusted(peer: NodeId, leader: NodeId | undefined): boolean {

@@ -1,6 +1,8 @@
 // A stop that was asked for: say so, refuse what is new, end the watches with a token in hand, hand leadership over
 // (dissertation 3.10), let what is in flight finish, write the state, leave.
+import type { NodeId } from '../lib/ids.ts';
 import { RegistryError } from '../lib/registry-error.ts';
+import type { Engine } from './engine.ts';
 import type { NodeLife } from './node-life.ts';
 
 const STOPPING = 'this node is stopping, try another one';
@@ -35,10 +37,11 @@ export async function shutDown(life: NodeLife, graceMs: number): Promise<void> {
 }
 
 /** Resolves once another node leads, or none can be brought to it in time. Writes that wait here go on there meanwhile. */
-function handedOver({ engine, options }: NodeLife, endMs: number): Promise<void> {
+function handedOver(life: NodeLife, endMs: number): Promise<void> {
+  const { engine, options } = life;
   const { clock, self, electionMs } = options;
-  const alone = engine?.view.membership.voters.every((voter) => voter === self.nodeId) ?? true;
-  if (engine === undefined || engine.view.role !== 'leader' || alone) return Promise.resolve();
+  if (engine === undefined || engine.view.role !== 'leader') return Promise.resolve();
+  if (successor(life, engine) === undefined) return Promise.resolve();
   const byMs = Math.min(endMs, clock.now() + 2 * electionMs);
   let askedMs = Number.NEGATIVE_INFINITY;
   return new Promise((resolve) => {
@@ -49,12 +52,20 @@ function handedOver({ engine, options }: NodeLife, endMs: number): Promise<void>
       if (gone || now >= byMs) return resolve();
       if (role === 'leader' && transferTarget === undefined && now >= askedMs + ASK_AGAIN_MS) {
         askedMs = now;
-        engine.push({ kind: 'transferLeadership', target: undefined });
+        engine.push({ kind: 'transferLeadership', target: successor(life, engine) });
       }
       clock.after(LOOK_AGAIN_MS, look);
     };
     look();
   });
+}
+
+/** The voter that holds most of the log, of those that know what they are asked. */
+function successor({ peers }: NodeLife, engine: Engine): NodeId | undefined {
+  const able = engine
+    .peers()
+    .filter((one) => !one.learner && one.active && peers.canTakeOver(one.peer));
+  return able.toSorted((a, b) => b.matchIndex - a.matchIndex)[0]?.peer;
 }
 
 /** Resolves once no write waits for its outcome any more, or the time is up. */

@@ -262,6 +262,18 @@ describe('trust (G14)', () => {
     expect(seen.others().map(({ nodeId: id }) => id)).toEqual([n2.nodeId, n3.nodeId]);
   });
 
+  test('to lead is not put in a node of the version before, which would not understand', () => {
+    const { seen } = begun();
+    expect(seen.canTakeOver(n2.nodeId)).toBe(false);
+    seen.connected(hello(n2, { clusterUuid: record.clusterUuid }));
+    expect(seen.canTakeOver(n2.nodeId)).toBe(false);
+    seen.connected(hello(n2, { clusterUuid: record.clusterUuid, configurationIndex: logIndex(1) }));
+    expect(seen.canTakeOver(n2.nodeId)).toBe(true);
+    // Not yet formed when the stream began.
+    seen.connected(hello(n2));
+    expect(seen.canTakeOver(n2.nodeId)).toBe(true);
+  });
+
   test('forgets a refusal that is not told again', async () => {
     const { seen } = begun();
     seen.refused(n3.nodeId, { reason: 'otherIncarnation', message: 'start it with its old disk' });
