@@ -43,6 +43,8 @@ export class EntryMap {
   /** Drops every entry after `after`. */
   truncate(after: LogIndex): void {
     this.runs.truncate(after);
+    // The first frame may begin below the floor.
+    if (after === this.floor.index) this.#end = this.#head;
     while (this.#end > this.#head && this.#firstAt(this.#end - 1) > after) this.#end--;
   }
 
