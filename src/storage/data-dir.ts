@@ -6,6 +6,7 @@ import { join, resolve } from 'node:path';
 import { lockDataDir, type DataDirLock } from './data-dir-lock.ts';
 import { DataDirError, DiskError, replaceAdvice } from './errors.ts';
 import { readIdentity, writeIdentity, type Identity } from './identity.ts';
+import { statePaths } from './state-files.ts';
 import { walIsEmpty } from './wal/open-wal.ts';
 import { makeDurableDirectory } from './wal/wal-files.ts';
 
@@ -58,8 +59,10 @@ async function openLocked(
   const { nodeId, clusterId } = options;
   let identity = await readIdentity(directory);
   if (identity === undefined) {
-    if (!(await isEmptyOrAbsent(walPath)) || !(await isEmptyOrAbsent(statePath)))
-      throw lost(directory);
+    const { current, incoming, old } = statePaths(statePath);
+    for (const path of [walPath, current, incoming, old]) {
+      if (!(await isEmptyOrAbsent(path))) throw lost(directory);
+    }
     identity = {
       formatVersion: 1,
       nodeId,

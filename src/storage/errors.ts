@@ -14,8 +14,9 @@ export class DiskError extends Error {
 
 /** What an operator can do about a member whose disk is lost or damaged. It must not vote under its old identity. */
 export const replaceAdvice =
-  'Keep its files; the cluster goes on while a majority is healthy. To come back this member has to be removed and to ' +
-  'join again with an empty data-dir, which this version cannot do yet.';
+  'Keep its files; the cluster goes on while a majority is healthy. To come back this member has to be removed ' +
+  '(`rollcall member remove ID` on another one) and to join again with an empty data-dir (`--join`): see "Replace a ' +
+  'dead node" in docs/operations.md.';
 
 const advice = `Stop this node. ${replaceAdvice}`;
 

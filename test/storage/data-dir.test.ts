@@ -133,9 +133,13 @@ describe('the identity', () => {
     expect((await refusal(open())).exitCode).toBe(11);
     expect(await readdir(path)).not.toContain('identity.json');
     await rm(join(path, 'wal'), { recursive: true });
-    await mkdir(join(path, 'state'));
-    await writeFile(join(path, 'state', 'CURRENT'), '');
-    expect((await refusal(open())).exitCode).toBe(11);
+    for (const state of ['state', 'state.incoming', 'state.old']) {
+      await mkdir(join(path, state));
+      await writeFile(join(path, state, 'CURRENT'), '');
+      expect((await refusal(open())).exitCode).toBe(11);
+      await rm(join(path, state), { recursive: true });
+    }
+    await (await open()).release();
   });
 });
 

@@ -4,9 +4,19 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { present } from '../../src/lib/assert.ts';
 import { logIndex, revision } from '../../src/lib/ids.ts';
+import type { StateStore } from '../../src/node/ports.ts';
+import {
+  createRegistry,
+  createRegistryLoader,
+  imageHasher,
+  registryDefaults,
+} from '../../src/registry/index.ts';
 import { decodeMeta, encodeMeta, type StateMeta } from '../../src/storage/keys.ts';
+import { databaseAt } from '../../src/storage/state-database.ts';
 import { openStateStore } from '../../src/storage/state-store.ts';
+import { deregister, register, type Session, sessionOf } from '../registry/fixtures.ts';
 import { contentOf, StateModel, testHasher } from '../support/state-batches.ts';
 
 let directory: string;
@@ -117,26 +127,108 @@ test('the image is handed over once, and not kept', async () => {
   await store.close();
 });
 
-describe('the metadata, format 1', () => {
-  const state: StateMeta = {
+describe('the metadata', () => {
+  const first: StateMeta = {
     appliedIndex: logIndex(12),
     appliedTerm: 3,
     owner: 'a"b',
     configuration: undefined,
     meta: { revision: revision(7), registryTimeMs: 1.5, hash: '00ff' },
   };
-  const golden = '[1,12,3,"a\\"b",7,1.5,"00ff","45a02ae8"]';
+  const payload = new Uint8Array([0, 200, 255, 7]);
+  const second: StateMeta = { ...first, configuration: { index: logIndex(9), payload } };
+  const formats = [
+    ['1', first, '[1,12,3,"a\\"b",7,1.5,"00ff","45a02ae8"]'],
+    ['2', second, '[2,12,3,"a\\"b",7,1.5,"00ff",9,"AMj/Bw==","2d7e5d26"]'],
+  ] as const;
 
-  test('is written as the golden vector', () => {
+  test.for(formats)('of format %s is written as the golden vector', ([, state, golden]) => {
     expect(Buffer.from(encodeMeta(state)).toString()).toBe(golden);
     expect(decodeMeta(Buffer.from(golden))).toEqual(state);
   });
-  test('with any bit flipped is not read', () => {
+  test.for(formats)('of format %s with any bit flipped is not read', ([, , golden]) => {
     const bytes = Buffer.from(golden);
     for (let at = 0; at < bytes.length * 8; at++) {
       const flipped = Buffer.from(bytes);
       flipped[at >> 3] = (flipped[at >> 3] ?? 0) ^ (1 << (at & 7));
       expect(decodeMeta(flipped)).toBeUndefined();
     }
+  });
+  test('of a later format is not read', () => {
+    const later = Buffer.from('[3,12,3,"a",7,1.5,"00ff",9,"AMj/Bw==","00000000"]');
+    expect(decodeMeta(later)).toBeUndefined();
+  });
+});
+
+test('a store of the version before opens, has no configuration, and makes snapshots after its next batch', async () => {
+  const batch = new StateModel().next({ put: { a: 'one' } });
+  const { appliedIndex, appliedTerm, meta } = batch;
+  const level = databaseAt(directory);
+  const before = { appliedIndex, appliedTerm, owner: 'a', configuration: undefined, meta };
+  await level.put('r/a', Buffer.from('one'));
+  await level.put('!meta', encodeMeta(before));
+  await level.close();
+  const store = await open();
+  expect(store.discarded).toBeUndefined();
+  expect(store.image).toMatchObject({ appliedIndex, appliedTerm, configuration: undefined, meta });
+  expect(contentOf(store.image.records)).toEqual({ a: 'one' });
+  await expect(store.snapshot()).rejects.toThrow('no content yet');
+  await store.write({ ...batch, records: [] });
+  await (await store.snapshot()).close();
+  await store.close();
+  const again = await open();
+  expect(again.image.configuration?.index).toBe(batch.configuration.index);
+  await again.close();
+});
+
+const reopened = (): Promise<StateStore> =>
+  openStateStore(directory, { imageHasher, createLoader: createRegistryLoader, owner: 'a' });
+
+/** What a registry has written, in a store that is closed. */
+async function writeRegistry(): Promise<Session> {
+  const session = sessionOf();
+  for (const id of ['one', 'two', 'three']) {
+    session.apply(register({ instanceId: id }), { requestId: `request-${id}` });
+  }
+  session.apply(deregister('two'));
+  const store = await reopened();
+  const batch = new StateModel().next({});
+  const records = [...session.image().records];
+  await store.write({ ...batch, records, meta: session.registry.meta() });
+  await store.close();
+  return session;
+}
+
+describe('with a loader', () => {
+  test('the image comes with the content of the registry built', async () => {
+    const { registry } = await writeRegistry();
+    const store = await reopened();
+    expect([...store.image.records]).toEqual([]);
+    expect(store.image.loaded?.instanceCount).toBe(2);
+    const built = createRegistry(registryDefaults, store.image);
+    expect(built.meta()).toEqual(registry.meta());
+    expect([...built.records()]).toEqual([...registry.records()]);
+    expect(built.scrub(100)).toBe(0);
+    await store.close();
+  });
+
+  test.for([
+    ['a value that is no record', 'r/i/default/one', Buffer.from('garbage')],
+    ['a record of another instance', 'r/i/default/two', undefined],
+    ['a key of no record', 'r/nonsense', Buffer.from('x')],
+    ['a departure of no service', 'r/s/default/nothing', undefined],
+    ['an answer that is lost', 'r/d/register/request-one', 'lost'],
+  ] as const)('%s is a reason to discard, not to stop', async ([, key, value]) => {
+    await writeRegistry();
+    const level = databaseAt(directory);
+    const source = key.startsWith('r/s/') ? 'r/s/default/payments' : 'r/i/default/one';
+    if (value === 'lost') await level.del(key);
+    else await level.put(key, value ?? present(await level.get(source), 'it is stored'));
+    await level.close();
+    const store = await reopened();
+    expect(store.discarded).toMatch(/cannot be read|do not have the hash/);
+    expect(store.image.appliedIndex).toBe(0);
+    expect(store.image.loaded).toBeUndefined();
+    await store.close();
   });
 });
