@@ -63,6 +63,7 @@ test('thousands of frames appended, truncated, raised and restarted are found wh
       expect(map.runs.has({ index, term: term(middle?.term ?? 0) })).toBe(true);
       expect(map.runs.has({ index, term: term((middle?.term ?? 0) + 1) })).toBe(false);
       expect(map.runs.has(floor)).toBe(true);
+      expect(map.runs.has({ ...floor, term: term(floor.term + 1) })).toBe(false);
       expect(() => map.locate(floor.index, index, 1)).toThrow('after its floor');
     }
   }

@@ -14,7 +14,7 @@ const groups = (most: number): fc.Arbitrary<readonly (readonly BatchPlan[])[]> =
     maxLength: most,
   });
 
-describe('any history with floors', () => {
+describe('any history with floors', { timeout: 60_000 }, () => {
   test('acknowledged batches are the log, in what it reads and after any restart (G1)', async () => {
     const options = { segmentBytes: 4096, maxFrameBytes: 1_500 };
     const counts = { freed: 0, reused: 0, restarts: 0, floors: 0, raisedTwice: 0 };

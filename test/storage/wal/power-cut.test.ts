@@ -46,7 +46,7 @@ const deaths: readonly Omit<Death, 'after'>[] = [
 ];
 
 describe('G1', () => {
-  test.for(histories)('%s: death at each operation', { timeout: 60_000 }, async ([, groups]) => {
+  test.for(histories)('%s: death at each operation', { timeout: 120_000 }, async ([, groups]) => {
     const whole = await live(new MemoryDisk(), new LogModel(), groups, {
       ...options,
       random: seededRandom(1),
