@@ -52,7 +52,7 @@ describe('a power cut', () => {
     await store.write(model.next({ put: { a: '2' } }));
     expect(await settling).toBe(3);
     loseUnsettled(state, 0);
-    expect(contentIn(state).a).not.toBeUndefined();
+    expect(['1', '2']).toContain(contentIn(state)['a']);
   });
 
   test('leaves an installed snapshot', async () => {
