@@ -26,6 +26,8 @@ const phantom = ofCores(
     cores.run(10, ['n1', 'n2']);
     const { appliedIndex } = cores.core(heir).raft.view();
     for (const id of ['n1', 'n2']) cores.step(id, { kind: 'compact', index: appliedIndex });
+    // What was sent to n3 meanwhile is lost.
+    cores.hold(({ to }) => to === 'n3');
     comeTogether(cores);
     const { learners } = cores.core('n3').raft.view().membership;
     cores.demand(learners.length === 0, 'raft', `n3 still knows the learner ${learners.join()}`);

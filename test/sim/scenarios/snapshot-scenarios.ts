@@ -29,6 +29,8 @@ const conflict = ofCores(
       cores.core('n3').raft.view().lastIndex > cores.core(heir).raft.view().lastIndex,
       'the log of n3 reaches beyond the snapshot',
     );
+    // What was sent to it meanwhile is lost.
+    cores.hold(({ to }) => to === 'n3');
     comeTogether(cores);
     const floors = cores.core('n3').disk.floor.index;
     cores.expect(floors > 0, 'n3 got a snapshot');
