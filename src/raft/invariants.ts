@@ -6,6 +6,7 @@ import { lacksState } from './floor.ts';
 import { configurationOf, type History } from './history.ts';
 import { countBytes } from './inflight.ts';
 import { lastTerm, type RaftLog } from './log.ts';
+import { isVoter, otherMembers } from './membership.ts';
 import type { Leader, RaftState } from './state.ts';
 import type { Configuration } from './types.ts';
 
@@ -87,12 +88,25 @@ function checkMembership(state: RaftState): void {
       'a configuration is in the log',
     );
   }
+  if (state.role.kind === 'leader') checkProgress(state, state.role);
   const found = lastConfiguration(log);
   const expected = configuration.index >= log.firstCached ? configuration : undefined;
   assert(found?.index === expected?.index, 'the configuration is the newest of the log');
   assert(
     found === undefined || sameBytes(found.payload, configuration.payload),
     'the configuration is what its entry says',
+  );
+}
+
+function checkProgress(state: RaftState, { progress }: Leader): void {
+  const others = otherMembers(state);
+  assert(
+    progress.length === others.length && progress.every(({ peer }, at) => peer === others[at]),
+    'a leader knows every other member, in order',
+  );
+  assert(
+    progress.every(({ peer, voter }) => voter === isVoter(state, peer)),
+    'a leader knows who votes',
   );
 }
 

@@ -1,5 +1,6 @@
 // The configuration in effect (dissertation 4.1): it acts from where its entry is appended, on every node, and goes with
 // the entry when that is dropped. A leader keeps one Progress for each other member of it.
+import { assert } from '../lib/assert.ts';
 import { type LogIndex, type NodeId, nextIndex } from '../lib/ids.ts';
 import {
   configurationOf,
@@ -12,7 +13,7 @@ import {
 } from './history.ts';
 import { appendEntry } from './log.ts';
 import { createProgress, type Progress } from './progress.ts';
-import type { RaftState } from './state.ts';
+import type { Leader, RaftState } from './state.ts';
 import type { Configuration, LogEntry } from './types.ts';
 
 export function isVoter(state: RaftState, id: NodeId): boolean {
@@ -28,6 +29,22 @@ export function otherVoters(state: RaftState): readonly NodeId[] {
 export function otherMembers(state: RaftState): readonly NodeId[] {
   const { voters, learners } = state.members.membership;
   return [...voters, ...learners].filter((member) => member !== state.id).toSorted();
+}
+
+/** One value for each voter; `own` is this node's, which counts only while it is one. Learners count for nothing. */
+export function ofVoters(
+  state: RaftState,
+  leader: Leader,
+  valueOf: (progress: Progress) => number,
+  own: number,
+): Float64Array {
+  const { voters } = state.members.membership;
+  const values = new Float64Array(voters.length);
+  let filled = 0;
+  for (const progress of leader.progress) if (progress.voter) values[filled++] = valueOf(progress);
+  if (isVoter(state, state.id)) values[filled++] = own;
+  assert(filled === voters.length, 'there is one value for each voter');
+  return values;
 }
 
 /** The only way into the log: what an entry says of the cluster takes effect with it. */

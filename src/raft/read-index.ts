@@ -1,12 +1,10 @@
 // ReadIndex (dissertation 6.4): the leader proves that it still leads with one round of heartbeats for all reads of one
 // Ready, also for followers that ask. No clock is involved.
-import { assert } from '../lib/assert.ts';
 import { logIndex, type NodeId } from '../lib/ids.ts';
 import type { Token } from './input.ts';
-import { isVoter } from './membership.ts';
+import { ofVoters } from './membership.ts';
 import type { ReadIndexRequest, ReadIndexResponse } from './messages.ts';
 import { sendNow } from './outbox.ts';
-import type { Progress } from './progress.ts';
 import { majorityValue } from './quorum.ts';
 import type { Follower, ForwardedReads, Leader, RaftState, ReadRequest } from './state.ts';
 
@@ -112,22 +110,6 @@ export function openRound(state: RaftState, leader: Leader): void {
   reads.lastRound += 1;
   reads.rounds.push({ round: reads.lastRound, index: state.commitIndex, requests: reads.queued });
   reads.queued = [];
-}
-
-/** One value for each voter; `own` is this node's, which counts only while it is one. Learners count for nothing. */
-export function ofVoters(
-  state: RaftState,
-  leader: Leader,
-  valueOf: (progress: Progress) => number,
-  own: number,
-): Float64Array {
-  const { voters } = state.members.membership;
-  const values = new Float64Array(voters.length);
-  let filled = 0;
-  for (const progress of leader.progress) if (progress.voter) values[filled++] = valueOf(progress);
-  if (isVoter(state, state.id)) values[filled++] = own;
-  assert(filled === voters.length, 'there is one value for each voter');
-  return values;
 }
 
 /** Answers every round that a majority, this node included while it is a voter, has confirmed. */

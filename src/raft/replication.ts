@@ -6,7 +6,7 @@ import { commitTo } from './commit.ts';
 import type { Proposal } from './input.ts';
 import { meetFloor, needSnapshot } from './floor.ts';
 import { bytesBetween, entryBytes, lastIndexOfTerm, sliceLog, termAt } from './log.ts';
-import { appendToLog } from './membership.ts';
+import { appendToLog, ofVoters } from './membership.ts';
 import type { AppendEntriesResponse, HeartbeatResponse } from './messages.ts';
 import { sendNow } from './outbox.ts';
 import {
@@ -18,7 +18,6 @@ import {
   type Progress,
 } from './progress.ts';
 import { isReachedByMajority, majorityValue } from './quorum.ts';
-import { ofVoters } from './read-index.ts';
 import { sendInstallSnapshot } from './snapshot.ts';
 import type { Leader, RaftState } from './state.ts';
 import { advanceTransfer, leaveIfRemoved } from './transfer.ts';

@@ -2,7 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import { logIndex, term } from '../../src/lib/ids.ts';
 import { raftDefaults } from '../../src/raft/index.ts';
+import type { InEffect } from '../../src/raft/history.ts';
 import { checkInvariants, remember } from '../../src/raft/invariants.ts';
+import { raiseFloor } from '../../src/raft/log.ts';
 import { becomeLeader } from '../../src/raft/leadership.ts';
 import { enter } from '../../src/raft/role.ts';
 import { createState, drawTimer, type Leader, type RaftState } from '../../src/raft/state.ts';
@@ -79,7 +81,67 @@ const breaks: Record<string, { readonly message: RegExp; apply(broken: RaftState
     message: /newer than the current term/,
     apply: (one) => one.log.runs.push({ firstIndex: logIndex(3), term: term(9) }),
   },
+  'a floor that is not committed': {
+    message: /floor is committed/,
+    apply: (one) => (one.log.floorIndex = logIndex(3)),
+  },
+  'an entry below the floor in memory': {
+    message: /nothing below the floor/,
+    apply: (one) => (one.log.floorIndex = logIndex(1)),
+  },
+  'an installation that is not where the log begins': {
+    message: /where the log begins/,
+    apply: (one) => (one.installing = logIndex(2)),
+  },
+  'a campaign without the state below the log': {
+    message: /nothing to install/,
+    apply: (one) => {
+      beginAfter(one, 1);
+      const timer = drawTimer(one.config, one.random);
+      one.role = { kind: 'preCandidate', ballot: new Map(), timer };
+    },
+  },
+  'two changes of members that are not committed': {
+    message: /at most one change/,
+    apply: (one) => {
+      const [first] = one.history;
+      const later = (index: number): InEffect => ({
+        ...first,
+        configuration: { ...first.configuration, index: logIndex(index) },
+      });
+      one.history = [first, later(3), later(4)];
+    },
+  },
+  'a configuration that no entry brought': {
+    message: /newest of the log/,
+    apply: (one) => {
+      const [first] = one.history;
+      one.members = { ...first, configuration: { ...first.configuration, index: logIndex(3) } };
+      one.history = [first, one.members];
+    },
+  },
+  'a configuration that is not the newest': {
+    message: /one in effect/,
+    apply: (one) => {
+      const [first] = one.history;
+      one.history = [first];
+      one.members = { ...first };
+    },
+  },
+  'a node that votes and learns': {
+    message: /disjoint/,
+    apply: (one) => {
+      const [first] = one.history;
+      one.members = { ...first, membership: { voters: [n1, n2], learners: [n2] } };
+      one.history = [one.members];
+    },
+  },
 };
+
+/** The log loses what it held below, without a word to anybody. */
+function beginAfter(one: RaftState, index: number): void {
+  raiseFloor(one.log, logIndex(index));
+}
 
 describe('invariants', () => {
   test('a healthy follower and a healthy leader pass', () => {
@@ -121,6 +183,12 @@ describe('invariants', () => {
         if (first) first.ackedRound = 4;
       },
     },
+    'a peer that is sent what is gone': {
+      message: /sent is in the log/,
+      apply: ({ progress: [first] }) => {
+        if (first) Object.assign(first, { matchIndex: -1, nextIndex: 0 });
+      },
+    },
     'uncommitted bytes counted twice': {
       message: /counted once/,
       apply: (role) => {
@@ -134,5 +202,16 @@ describe('invariants', () => {
     const before = remember(one);
     leaderBreaks[name]?.apply(role);
     expect(() => checkInvariants(one, before)).toThrow(leaderBreaks[name]?.message);
+  });
+
+  test('at a leader, a member it does not know of is noticed, and one whose vote it misjudges', () => {
+    for (const [message, change] of [
+      [/every other member/, (role: Leader) => (role.progress = role.progress.slice(1))],
+      [/who votes/, (role: Leader) => role.progress.map((one) => (one.voter = false))],
+    ] as const) {
+      const { state: one, role } = leader();
+      change(role);
+      expect(() => checkInvariants(one, remember(one))).toThrow(message);
+    }
   });
 });

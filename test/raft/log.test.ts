@@ -18,6 +18,8 @@ import {
   sliceLog,
   termAt,
   truncateLog,
+  raiseFloor,
+  dropLog,
 } from '../../src/raft/log.ts';
 import type { LogEntry } from '../../src/raft/types.ts';
 import { entries, entry, runsOf } from './lone-node.ts';
@@ -157,5 +159,67 @@ describe('log', () => {
     const log = open(entries(1, 1, 1));
     expect(bytesAfter(log, logIndex(1))).toBe(2 * entryBytes(entry(1, 1)));
     expect(bytesAfter(log, logIndex(3))).toBe(0);
+  });
+});
+
+describe('the floor of a log', () => {
+  test('pitfall 14: an entry that is gone has no term, the one at the floor has its own', () => {
+    const log = open(entries(1, 1, 2, 3));
+    raiseFloor(log, logIndex(3));
+    expect([0, 1, 2].map((index) => termAt(log, index))).toEqual([undefined, undefined, undefined]);
+    expect([3, 4, 5].map((index) => termAt(log, index))).toEqual([2, 3, undefined]);
+    expect(log).toMatchObject({ firstCached: 4, lastIndex: 4 });
+  });
+
+  test('cuts the run of terms that it falls into, and keeps its last term for searches', () => {
+    const log = open(entries(1, 1, 1, 3, 3));
+    raiseFloor(log, logIndex(2));
+    expect(log.runs).toEqual([
+      { firstIndex: 3, term: 1 },
+      { firstIndex: 4, term: 3 },
+    ]);
+    raiseFloor(log, logIndex(3));
+    expect(log.runs).toEqual([{ firstIndex: 4, term: 3 }]);
+    expect(lastIndexOfTerm(log, term(1))).toBe(3);
+    expect(lastIndexOfTerm(log, term(2))).toBeUndefined();
+    raiseFloor(log, logIndex(5));
+    expect(log.runs).toEqual([]);
+    expect(lastTerm(log)).toBe(3);
+    appendEntry(log, entry(6, 3));
+    expect(termAt(log, 6)).toBe(3);
+    expect(log.cachedBytes).toBe(entryBytes(entry(6, 3)));
+  });
+
+  test('forgets nothing of what follows, whatever was evicted before', () => {
+    const log = open(entries(1, 1, 1, 1, 1), 0, 80);
+    evict(log, logIndex(3));
+    raiseFloor(log, logIndex(1));
+    expect(rangeOf(log, log.firstCached, logIndex(5)).at(-1)?.index).toBe(5);
+    raiseFloor(log, logIndex(4));
+    expect(rangeOf(log, logIndex(5), logIndex(5))).toEqual([entry(5, 1)]);
+    expect(() => raiseFloor(log, logIndex(4))).toThrow(/rises within/);
+    expect(() => raiseFloor(log, logIndex(6))).toThrow(/rises within/);
+  });
+
+  test('a dropped log begins anew behind it, and claims to be durable no further than it agrees', () => {
+    const log = open(entries(1, 1, 1, 1));
+    dropLog(log, logIndex(3), term(4), logIndex(2));
+    expect(log).toMatchObject({ lastIndex: 3, persistedIndex: 2, issuedIndex: 3, firstCached: 4 });
+    expect(termAt(log, 3)).toBe(4);
+    expect(isUpToDate(log, logIndex(9), term(3))).toBe(false);
+    appendEntry(log, entry(4, 4));
+    expect(sliceLog(log, logIndex(4), 100).entries).toEqual([entry(4, 4)]);
+  });
+
+  test('a start whose floor and runs contradict each other is refused', () => {
+    const floor = { index: logIndex(3), term: term(2) };
+    const runs = [{ firstIndex: logIndex(4), term: term(1) }];
+    const four = { floor, runs, lastIndex: logIndex(4), tail: [entry(4, 1)] };
+    expect(() => openLog(four, 100)).toThrow(/rise/);
+    expect(() => openLog({ ...four, runs: [], lastIndex: logIndex(2), tail: [] }, 100)).toThrow(
+      /ends where it begins/,
+    );
+    const below = [{ firstIndex: logIndex(3), term: term(2) }];
+    expect(() => openLog({ ...four, runs: below }, 100)).toThrow(/begins at the floor/);
   });
 });

@@ -128,11 +128,12 @@ describe('a follower that is to pull a snapshot', () => {
     const node = startNode({ log: entries(1, 1), commitIndex: 1, term: 1 });
     node.settle();
     node.receive(n2, appendEntries(1, [2, 1], [entry(3, 1), entry(4, 1)]));
-    const old = node.take().persist;
     node.receive(n3, installSnapshot(2));
+    const old = node.take().persist;
+    expect(old).toMatchObject({ term: 2, entries: [{ index: 3 }, { index: 4 }] });
     bring(node, 3, 2);
     const fresh = node.take().persist;
-    node.step({ kind: 'persisted', sequence: old?.sequence ?? 0, term: inTerm(1) });
+    node.step({ kind: 'persisted', sequence: old?.sequence ?? 0, term: inTerm(2) });
     expect(node.raft.view().persistedIndex).toBeLessThan(3);
     node.step({ kind: 'persisted', sequence: fresh?.sequence ?? 0, term: inTerm(2) });
     expect(node.raft.view().persistedIndex).toBe(3);
