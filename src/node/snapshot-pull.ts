@@ -62,6 +62,8 @@ const OTHER_SOURCE_MS = 2000;
 const STALLED_MS = 10_000;
 /** After a failure nothing is asked for so long: the reason may go away, and nobody is flooded. */
 const BACKOFF_MS = 500;
+/** What nobody has asked for in so long is not needed any more. */
+const NEEDED_MS = 5000;
 /** Records put away at a time: what a node does meanwhile is held up by a few milliseconds at most. */
 const SLICE_RECORDS = 256;
 
@@ -71,6 +73,7 @@ export class SnapshotPull {
   /** Work on the stage of before; the next begins after it. */
   #settled: Promise<void> = Promise.resolve();
   #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #wantedMs = Number.NEGATIVE_INFINITY;
   #failure: string | undefined;
   #nextId: number;
   #stopped = false;
@@ -84,6 +87,7 @@ export class SnapshotPull {
   wanted(from: NodeId): void {
     const now = this.#host.clock.now();
     const pull = this.#pull;
+    this.#wantedMs = now;
     if (this.#stopped || now < this.#notBeforeMs) return;
     if (pull !== undefined) {
       const stuck = pull.phase === 'pulling' && now >= pull.progressMs + OTHER_SOURCE_MS;
@@ -171,7 +175,10 @@ export class SnapshotPull {
   /** One plain sentence on what is under way, or why it fails. */
   get problem(): string | undefined {
     const pull = this.#pull;
-    if (pull === undefined) return this.#failure;
+    if (pull === undefined) {
+      const needed = this.#host.clock.now() < this.#wantedMs + NEEDED_MS;
+      return needed ? this.#failure : undefined;
+    }
     if (pull.phase !== 'pulling') return 'a snapshot is being installed';
     const mebibytes = (pull.bytes / (1 << 20)).toFixed(1);
     return `a snapshot is on its way from ${pull.source}: ${mebibytes} MiB so far`;

@@ -234,6 +234,8 @@ describe('a snapshot that cannot be used', () => {
     await world.run(3000);
     expect(world.offered).toBe(false);
     expect(world.pull.problem).toContain('n1 cannot give the snapshot');
+    await world.clock.advance(5000);
+    expect(world.pull.problem, 'it is not needed any more').toBeUndefined();
     world.node().floor = logIndex(10);
     await world.run(3000);
     expectContent(world);
