@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { describeMessage } from '../../src/cli/commands/watch.ts';
 import { jsonForm } from '../../src/cli/json-output.ts';
-import { formatTable, printable } from '../../src/cli/table.ts';
+import { formatBytes, formatTable, printable } from '../../src/cli/table.ts';
 import type { Instance__Output } from '../../src/rpc/gen/rollcall/v1/Instance.ts';
 
 const instance: Instance__Output = {
@@ -73,6 +73,20 @@ describe('a table', () => {
   test('lets no control character of a client through', () => {
     expect(printable('a\u001b[2Jb\u0007\n')).toBe('a\u{fffd}[2Jb\u{fffd}\u{fffd}');
     expect(formatTable(['id'], [['x\u001b[31m']])).not.toContain('\u001b');
+  });
+});
+
+describe('a size', () => {
+  test.for([
+    [0, '0 B'],
+    [1023, '1023 B'],
+    [1024, '1.0 KiB'],
+    [1_048_575, '1024.0 KiB'],
+    [67_108_864, '64.0 MiB'],
+    [5 * 2 ** 40, '5.0 TiB'],
+    [2 ** 53, '8192.0 TiB'],
+  ] as const)('of %i bytes is %s', ([bytes, told]) => {
+    expect(formatBytes(bytes)).toBe(told);
   });
 });
 

@@ -2,12 +2,14 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  decodeAddMember,
   decodeDeregister,
   decodeGetInstance,
   decodeHealthCheck,
   decodeHeartbeat,
   decodeListInstances,
   decodeListServices,
+  decodeMemberId,
   decodeRegister,
   decodeRegisterBatch,
   decodeSetStatus,
@@ -165,6 +167,8 @@ describe('a decoder', () => {
     decodeListServices,
     decodeWatch: (bytes) => decodeWatch(bytes, defaultLimits),
     decodeHealthCheck,
+    decodeAddMember,
+    decodeMemberId,
   };
   const valid = service.RegisterBatch.requestSerialize({
     instances: [{ service_name: 'web', metadata: { a: 'b' }, ports: { c: 1 }, tags: ['d'] }],
