@@ -7,13 +7,20 @@ import type {
   RaftEvent,
   RaftView,
 } from '../../../src/raft/index.ts';
-import { textOf } from '../lone-node.ts';
+import { membershipOf, textOf } from '../lone-node.ts';
 
 /** `3@2 b`: index 3, term 2, command b. Entries that a script starts with have no command worth telling. */
 function describeEntry(one: LogEntry): string {
   const place = `${one.index}@${one.term}`;
   const text = textOf(one);
+  if (one.kind === 'membership') return `${place} members ${describeMembers(one.payload)}`;
   return text === place ? place : `${place} ${text}`;
+}
+
+/** `n1,n2/n3`: voters, then learners. */
+function describeMembers(payload: Uint8Array): string {
+  const { voters, learners } = membershipOf(payload);
+  return learners.length === 0 ? voters.join(',') : `${voters.join(',')}/${learners.join(',')}`;
 }
 
 export function describeEntries(entries: readonly LogEntry[]): string {
@@ -31,7 +38,7 @@ function describeBody(message: Message, nameContext: NameContext): string {
   switch (message.kind) {
     case 'preVote':
     case 'requestVote':
-      return `, last ${message.lastLogIndex}@${message.lastLogTerm}`;
+      return `, last ${message.lastLogIndex}@${message.lastLogTerm}${describeTransfer(message)}`;
     case 'preVoteResponse':
     case 'requestVoteResponse':
       return message.voteGranted ? ', granted' : ', refused';
@@ -53,11 +60,15 @@ function describeBody(message: Message, nameContext: NameContext): string {
     case 'installSnapshot':
       return ` s${message.session}`;
     case 'installSnapshotResponse':
-      return ` s${message.session}, begins after ${message.index}`;
+      return ` s${message.session}, holds up to ${message.index}`;
     case 'snapshotWanted':
     case 'timeoutNow':
       return '';
   }
+}
+
+function describeTransfer(message: Message): string {
+  return message.kind === 'requestVote' && message.transfer ? ', for its leader' : '';
 }
 
 function describeRound(round: number): string {
@@ -71,9 +82,10 @@ function describeAnswer(answer: AppendEntriesResponse): string {
 }
 
 export function describeBatch(batch: PersistBatch): string {
-  const { hardState, truncateAfter, entries } = batch;
+  const { hardState, truncateAfter, floor, entries } = batch;
   const parts = [`term ${hardState.term}`, `vote ${hardState.votedFor ?? 'none'}`];
   if (truncateAfter !== undefined) parts.push(`cut after ${truncateAfter}`);
+  if (floor) parts.push(`begin after ${floor.index}@${floor.term}`);
   if (entries.length > 0) parts.push(describeEntries(entries));
   return parts.join(', ');
 }

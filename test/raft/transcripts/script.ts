@@ -1,15 +1,17 @@
 // The commands of a transcript, one a line. README.md beside this file lists them for whoever writes a script.
 import { assert, present } from '../../../src/lib/assert.ts';
-import { type NodeId, nodeId } from '../../../src/lib/ids.ts';
+import { logIndex, type NodeId, nodeId } from '../../../src/lib/ids.ts';
 import { raftDefaults } from '../../../src/raft/index.ts';
-import { entries } from '../lone-node.ts';
+import { entries, payloadOf } from '../lone-node.ts';
 import { describeEntries, describeView } from './describe.ts';
 import {
   actorOf,
   addActor,
+  bring,
   createStage,
   deliver,
   finishWrites,
+  forgetState,
   lose,
   play,
   restart,
@@ -62,6 +64,20 @@ const commands: Readonly<Record<string, Command>> = {
     actorOf(stage, named(id)).slowDisk = true;
   },
   persist: (stage, [id]) => finishWrites(stage, named(id), actorOf(stage, named(id))),
+  join: (stage, [id]) => addActor(stage, named(id), [], [], 0),
+  change: (stage, [id, token, members = '']) => {
+    const [voters = '', learners = ''] = members.split('/');
+    const payload = payloadOf({ voters: nodeList(voters), learners: nodeList(learners) });
+    play(stage, named(id), { kind: 'proposeMembership', token: Number(token), payload });
+  },
+  transfer: (stage, [id, target]) => {
+    const to = target === undefined ? undefined : named(target);
+    play(stage, named(id), { kind: 'transferLeadership', target: to });
+  },
+  compact: (stage, [id, index]) =>
+    play(stage, named(id), { kind: 'compact', index: logIndex(Number(index)) }),
+  forget: (stage, [id]) => forgetState(stage, named(id)),
+  snapshot: (stage, [id, source]) => bring(stage, named(id), named(source)),
   restart: (stage, [id]) => restart(stage, named(id)),
   gone: (stage, [id, peer]) =>
     play(stage, named(id), { kind: 'peerDisconnected', peer: named(peer) }),
@@ -77,6 +93,10 @@ const commands: Readonly<Record<string, Command>> = {
 
 function named(word: string | undefined): NodeId {
   return nodeId(present(word, 'a node is named'));
+}
+
+function nodeList(list: string): readonly NodeId[] {
+  return list.split(',').filter(Boolean).map(nodeId);
 }
 
 function tick(stage: Stage, id: NodeId, count: number): void {

@@ -3,22 +3,28 @@
 import { assert, present } from '../../../src/lib/assert.ts';
 import { logIndex, type NodeId, term } from '../../../src/lib/ids.ts';
 import {
+  type Configuration,
   createRaft,
   type HardState,
   type Input,
   type LogEntry,
+  type LogFloor,
   type Message,
   type PersistBatch,
   type Raft,
   type RaftConfig,
   raftDefaults,
+  type SnapshotInstall,
 } from '../../../src/raft/index.ts';
 import { floorOf, membershipOf, runsOf } from '../lone-node.ts';
 import { describeBatch, describeEntries, describeEvent, describeMessage } from './describe.ts';
 
 interface Disk {
   hardState: HardState;
+  floor: LogFloor;
   log: LogEntry[];
+  /** What the state machine holds; as durable as the log. */
+  applied: SnapshotInstall & { readonly configuration: Configuration };
 }
 
 interface Waiting {
@@ -74,9 +80,10 @@ export function addActor(
     votedFor: undefined,
     commitIndex: logIndex(0),
   };
-  const disk: Disk = { hardState, log: [...log] };
+  const floor = floorOf({ voters, learners: [] });
+  const disk: Disk = { hardState, floor, log: [...log], applied: floor };
   const actor: Actor = {
-    raft: open(stage, id, voters, disk, 0),
+    raft: open(stage, id, seedOf(stage, id, voters), disk),
     disk,
     slowDisk: false,
     waiting: [],
@@ -85,28 +92,27 @@ export function addActor(
   stage.actors.set(id, actor);
 }
 
-function open(
-  stage: Stage,
-  id: NodeId,
-  voters: readonly NodeId[],
-  disk: Disk,
-  lives: number,
-): Raft {
+function seedOf(stage: Stage, id: NodeId, voters: readonly NodeId[]): number {
+  return voters.includes(id) ? voters.indexOf(id) + 1 : stage.actors.size + 1;
+}
+
+function open(stage: Stage, id: NodeId, seed: number, disk: Disk): Raft {
+  const { hardState, floor, log, applied } = disk;
   return createRaft({
     config: {
       ...raftDefaults,
       ...stage.config,
       id,
       membershipOf,
-      seed: voters.indexOf(id) + 1 + 100 * lives,
+      seed,
     },
-    hardState: disk.hardState,
-    floor: floorOf({ voters, learners: [] }),
-    configurations: [],
-    runs: runsOf(disk.log),
-    lastIndex: logIndex(disk.log.length),
-    tail: disk.log,
-    appliedIndex: logIndex(0),
+    hardState,
+    floor,
+    configurations: log.filter(({ kind }) => kind === 'membership'),
+    runs: runsOf(log),
+    lastIndex: logIndex(floor.index + log.length),
+    tail: log.filter(({ index }) => index > applied.index),
+    appliedIndex: applied.index,
   });
 }
 
@@ -136,15 +142,56 @@ function settle(stage: Stage, id: NodeId, actor: Actor): void {
     if (ready.persist && actor.slowDisk) {
       stage.tell(`${id} begins to write ${describeBatch(ready.persist)}`);
     }
+    if (ready.pullSnapshotFrom !== undefined) {
+      stage.tell(`${id} is to pull a snapshot from ${ready.pullSnapshotFrom}`);
+    }
     if (!actor.slowDisk) finishWrites(stage, id, actor);
+    if (ready.install) {
+      stage.tell(
+        `${id} puts the snapshot up to ${ready.install.index}@${ready.install.term} in place`,
+      );
+      const configuration = actor.disk.floor.configuration;
+      actor.disk.applied = { ...ready.install, configuration };
+      actor.raft.step({ kind: 'applied', index: ready.install.index });
+    }
     if (ready.committed.length > 0) {
       stage.tell(`${id} commits ${describeEntries(ready.committed)}`);
-      actor.raft.step({ kind: 'applied', index: present(ready.committed.at(-1), 'one').index });
+      for (const entry of ready.committed) apply(actor.disk, entry);
+      actor.raft.step({ kind: 'applied', index: actor.disk.applied.index });
     }
     for (const { token, index } of ready.reads)
       stage.tell(`${id} may read ${token} once ${index} is applied`);
     for (const { token, reason } of ready.rejected) stage.tell(`${id} rejects ${token}: ${reason}`);
   }
+}
+
+function write(disk: Disk, { truncateAfter, floor, entries }: PersistBatch): void {
+  if (truncateAfter !== undefined) disk.log.length = truncateAfter - disk.floor.index;
+  if (floor) {
+    const agrees = disk.log.some((one) => one.index === floor.index && one.term === floor.term);
+    disk.log = agrees ? disk.log.filter(({ index }) => index > floor.index) : [];
+    disk.floor = floor;
+  }
+  disk.log.push(...entries);
+}
+
+function apply(disk: Disk, entry: LogEntry): void {
+  const { index, term: atTerm, payload } = entry;
+  const brought = entry.kind === 'membership' ? { index, payload } : disk.applied.configuration;
+  disk.applied = { index, term: atTerm, configuration: brought };
+}
+
+/** The process starts again without what it had applied. */
+export function forgetState(stage: Stage, id: NodeId): void {
+  const { disk } = actorOf(stage, id);
+  const { configuration } = floorOf({ voters: [], learners: [] });
+  disk.applied = { index: logIndex(0), term: term(0), configuration };
+  restart(stage, id);
+}
+
+/** The host of `id` has pulled what `source` has applied. */
+export function bring(stage: Stage, id: NodeId, source: NodeId): void {
+  play(stage, id, { kind: 'snapshotReceived', ...actorOf(stage, source).disk.applied });
 }
 
 /** Everything this node has begun to write becomes durable. */
@@ -153,8 +200,7 @@ export function finishWrites(stage: Stage, id: NodeId, actor: Actor): void {
     if (batch) {
       stage.tell(`${id} has written ${describeBatch(batch)}`);
       actor.disk.hardState = batch.hardState;
-      if (batch.truncateAfter !== undefined) actor.disk.log.length = batch.truncateAfter;
-      actor.disk.log.push(...batch.entries);
+      write(actor.disk, batch);
     }
     post(stage, id, messages);
     if (batch) {
@@ -203,7 +249,8 @@ export function restart(stage: Stage, id: NodeId): void {
   const actor = actorOf(stage, id);
   actor.waiting = [];
   actor.slowDisk = false;
-  actor.raft = open(stage, id, [...stage.actors.keys()], actor.disk, actor.lives);
+  const seed = [...stage.actors.keys()].indexOf(id) + 1 + 100 * actor.lives;
+  actor.raft = open(stage, id, seed, actor.disk);
   actor.lives += 1;
   settle(stage, id, actor);
 }
