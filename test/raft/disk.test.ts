@@ -95,18 +95,17 @@ describe('pitfall 11: a leader with a dead disk', () => {
 
 describe('a node whose disk has stopped', () => {
   test('does not campaign before all it had to write is written, and then does', () => {
-    const node = startNode({ config: patience });
+    const node = startNode();
     becomeLeader(node);
     propose(node, 'a');
     const first = node.take().persist;
-    pass(node, 20);
+    pass(node, 90);
     propose(node, 'b');
     const second = node.take().persist;
-    pass(node, 20);
-    node.tick(200);
+    pass(node, 10);
     expect(node.raft.view().role).toBe('follower');
     finish(node, first?.sequence ?? 0);
-    node.tick(200);
+    node.tick(60);
     expect(node.raft.view().role).toBe('follower');
     finish(node, second?.sequence ?? 0);
     timeOut(node);

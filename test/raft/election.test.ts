@@ -45,7 +45,7 @@ describe('pre-vote', () => {
     expect(answerTo(node, n2, preVote(6, [9, 1]))).toMatchObject({ term: 4, voteGranted: false });
   });
 
-  test('asked about a term that is not ahead, it refuses, and the asker catches up', () => {
+  test('pitfall 10: asked about a term that is not ahead, it refuses, and the asker catches up', () => {
     const behind = startNode({ term: 1 });
     timeOut(behind);
     behind.settle();
@@ -68,7 +68,7 @@ describe('pre-vote', () => {
     expect(node.raft.view()).toMatchObject({ role: 'candidate', term: 4 });
   });
 
-  test('granting one does not delay the own campaign', () => {
+  test('pitfall 10: granting one does not delay the own campaign', () => {
     const node = startNode();
     for (let ticks = 0; ticks < 60; ticks++) {
       node.receive(n2, preVote(1, [0, 0]));
