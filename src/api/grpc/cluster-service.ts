@@ -36,11 +36,34 @@ export function clusterHandlers(door: Door) {
       const nodeId = text === '' ? '' : parseMemberId(text);
       const change: MemberChange = { kind: 'transfer', nodeId };
       admitChange(door, caller, change);
+      const { leaderId: before } = node.status();
       await node.changeMembers(change, caller.patient());
+      if (nodeId !== before) await untilFollowed(door, before);
       return status();
     }),
     SaveSnapshot: refuseStream(door, 'SaveSnapshot'),
   };
+}
+
+/** The next heartbeat of the new leader tells; without it the answer says what this node knows. */
+const FOLLOWED_MS = 1000;
+
+/** Resolves once this node knows another leader than `before`, or a second has passed: a node that only passed the request
+ * on hears of the new leader a moment after the old one. */
+function untilFollowed({ node, clock }: Door, before: string): Promise<void> {
+  const known = (): boolean => !['', before].includes(node.status().leaderId);
+  if (known()) return Promise.resolve();
+  return new Promise((resolve) => {
+    const end = (): void => {
+      cancel();
+      unsubscribe();
+      resolve();
+    };
+    const cancel = clock.after(FOLLOWED_MS, end);
+    const unsubscribe = node.onHealthChange(() => {
+      if (known()) end();
+    });
+  });
 }
 
 function refuseStream(door: Door, method: string): handleServerStreamingCall<Buffer, Buffer> {

@@ -63,7 +63,10 @@ async function send(
 ): Promise<Told> {
   const { node } = world;
   const port: RegistryNode = Object.create(node, {
-    status: { value: () => ({ ...node.status(), members }) },
+    // Whatever was asked for, n2 leads afterwards.
+    status: {
+      value: () => ({ ...node.status(), members, leaderId: changes.length > 0 ? 'n2' : 'n1' }),
+    },
     changeMembers: {
       value: (change: MemberChange) => {
         changes.push(change);

@@ -63,6 +63,28 @@ describe('Cluster', () => {
     expect(Number(answer.first_index)).toBeGreaterThan(0);
   });
 
+  test('TransferLeadership answers with the new leader, whoever was asked', async () => {
+    await using three = await startWorld({ members: 3 });
+    const cluster = three.cluster();
+    for (let times = 0; times < 4; times++) {
+      let told: readonly string[] = [];
+      await pollUntil(
+        async () => {
+          // Refused where the hand-over was too slow for so short an election timeout, on a busy machine.
+          const { leaderId: before } = three.node.status();
+          const answer = await call<StatusResponse__Output>((done) =>
+            cluster.transferLeadership({}, done),
+          );
+          told = [before, answer.leader_id];
+          return true;
+        },
+        { what: 'a hand-over', timeoutMs: 10_000 },
+      );
+      expect(told[1]).not.toBe(told[0]);
+      expect(['n1', 'n2', 'n3']).toContain(told[1]);
+    }
+  });
+
   test('SaveSnapshot is UNIMPLEMENTED and says so', async () => {
     const stream = world.cluster().saveSnapshot({});
     const error = await new Promise<ServiceError>((resolve) => {
