@@ -90,7 +90,9 @@ export function describeStateSnapshots(
     });
 
     test('has the header of the last batch and its records in the order of their keys', async () => {
-      const batch = model.next({ put: { b: '2', a: '1', zürich: '4', 'a/c': '3' } });
+      const ofRegistry = { 'd/register/r1': 'answer', 'i/default/a': 'one', 's/default/p': 'two' };
+      const put = { b: '2', a: '1', zürich: '4', 'a/c': '3', ...ofRegistry };
+      const batch = model.next({ put });
       await store.write(batch);
       const view = await store.snapshot();
       expect(view.header).toMatchObject({ index: batch.appliedIndex, term: 2, meta: batch.meta });
@@ -98,7 +100,8 @@ export function describeStateSnapshots(
       expect(index).toBe(batch.configuration.index);
       expect(Buffer.from(payload)).toEqual(Buffer.from(batch.configuration.payload));
       const { records, done } = await view.read('', 1000);
-      expect(records.map(({ key }) => key)).toEqual(['a', 'a/c', 'b', 'zürich']);
+      const keys = ['a', 'a/c', 'b', ...Object.keys(ofRegistry), 'zürich'];
+      expect(records.map(({ key }) => key)).toEqual(keys);
       expect(done).toBe(true);
       await view.close();
     });
