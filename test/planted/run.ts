@@ -8,7 +8,7 @@ import { type HuntOptions, letLoose, type Outcome, runScenario } from './hunters
 import { nodeBugs } from './node-bugs.ts';
 import { raftBugs } from './raft-bugs.ts';
 import { recordTable, type Row } from './table.ts';
-import { closeWorkshop, openWorkshop, plantBug, type Workshop } from './workshop.ts';
+import { closeWorkshop, openWorkshop, plantBug, type Planted, type Workshop } from './workshop.ts';
 
 const USAGE = `usage: planted [--only TEXT]... [--simulated] [--schedules N] [--seeds N] [--seed S] [--workers N]
                [--json] [--record] [--list]
@@ -21,9 +21,6 @@ const USAGE = `usage: planted [--only TEXT]... [--simulated] [--schedules N] [--
   --json       one line of JSON for each bug
   --record     writes the simulator's table into docs/testing.md; needs all of its bugs
   --list       print the names and stop`;
-
-/** What the controls of the simulation run at least; more when a bug needed more. */
-const CONTROL_SEEDS = 50;
 
 interface Settings extends HuntOptions {
   readonly only: readonly string[];
@@ -53,34 +50,67 @@ function controls(bugs: readonly PlantedBug[]): readonly PlantedBug[] {
   ];
 }
 
-/** The very seeds and scenarios that caught the bugs. They come last, when it is known which these are. */
-async function controlSimulation(
-  workshop: Workshop,
-  settings: Settings,
-  rows: readonly Row[],
-): Promise<readonly Row[]> {
-  const simulated = rows.filter(({ bug }) => bug.hunter.kind === 'simulation');
-  if (simulated.length === 0) return [];
-  const needed = simulated.flatMap(({ outcome }) =>
-    outcome.kind === 'caught' ? [Number.parseInt(outcome.after, 10)] : [],
-  );
-  const seeds = Math.max(CONTROL_SEEDS, ...needed);
-  const control = { name: `control: ${seeds} seeds`, patches: [], hunter: simulation };
-  const found = [await hunt(workshop, { ...settings, seeds }, control)];
-  const scenarios = new Set(simulated.flatMap(({ bug }) => bug.scenario ?? []));
-  for (const scenario of scenarios) {
-    const quiet = { name: `control: ${scenario}`, patches: [], hunter: simulation };
-    const planted = await plantBug(workshop, quiet);
-    const outcome: Outcome =
-      planted.kind === 'problem'
-        ? { kind: 'spoilt', reason: planted.reason }
-        : await runScenario(settings, planted.directory, scenario);
-    found.push({ bug: quiet, outcome, scenario: undefined, seconds: 0 });
+/** Without a bug the seeds that caught one are quiet. One that is not says something about the sources, not about a bug. */
+class Controls {
+  readonly #workshop: Workshop;
+  readonly #settings: Settings;
+  readonly #bySeed = new Map<number, Promise<Outcome>>();
+  #directory: Promise<Planted> | undefined;
+
+  constructor(workshop: Workshop, settings: Settings) {
+    this.#workshop = workshop;
+    this.#settings = settings;
   }
-  return found;
+
+  ofSeed(seed: number): Promise<Outcome> {
+    let known = this.#bySeed.get(seed);
+    if (known === undefined) {
+      known = this.#run((directory) =>
+        letLoose({ ...this.#settings, seed, seeds: 1 }, directory, simulation),
+      );
+      this.#bySeed.set(seed, known);
+    }
+    return known;
+  }
+
+  ofScenario(scenario: string): Promise<Outcome> {
+    return this.#run((directory) => runScenario(this.#settings, directory, scenario));
+  }
+
+  /** One row for all seeds that were quiet, and one for each that was not. */
+  async rows(): Promise<readonly Row[]> {
+    const outcomes = await Promise.all(
+      [...this.#bySeed].map(async ([seed, outcome]) => ({ seed, outcome: await outcome })),
+    );
+    const loud = outcomes.filter(({ outcome }) => outcome.kind !== 'survived');
+    const quiet = outcomes.length - loud.length;
+    const after = `${quiet} seeds that caught a bug`;
+    return [
+      ...loud.map(({ seed, outcome }) => controlRow(`control: seed ${seed}`, outcome)),
+      ...(quiet > 0 ? [controlRow('control: simulation', { kind: 'survived', after })] : []),
+    ];
+  }
+
+  async #run(hunter: (directory: string) => Promise<Outcome>): Promise<Outcome> {
+    const bare = { name: 'control', patches: [], hunter: simulation };
+    this.#directory ??= plantBug(this.#workshop, bare);
+    const planted = await this.#directory;
+    if (planted.kind === 'problem') return { kind: 'spoilt', reason: planted.reason };
+    return hunter(planted.directory);
+  }
 }
 
-async function hunt(workshop: Workshop, settings: Settings, bug: PlantedBug): Promise<Row> {
+function controlRow(name: string, outcome: Outcome): Row {
+  const bug = { name, patches: [], hunter: simulation };
+  return { bug, outcome, scenario: undefined, seconds: 0 };
+}
+
+async function hunt(
+  workshop: Workshop,
+  settings: Settings,
+  quiet: Controls,
+  bug: PlantedBug,
+): Promise<Row> {
   const startedMs = performance.now();
   const planted = await plantBug(workshop, bug);
   let outcome: Outcome;
@@ -89,10 +119,35 @@ async function hunt(workshop: Workshop, settings: Settings, bug: PlantedBug): Pr
   else {
     const { directory } = planted;
     const progress = (text: string): void => settings.progress(`${bug.name}: ${text}`);
+    const options = { ...settings, progress };
     if (bug.scenario !== undefined) scenario = await runScenario(settings, directory, bug.scenario);
-    outcome = await letLoose({ ...settings, progress }, directory, bug.hunter);
+    outcome =
+      bug.hunter.kind === 'simulation'
+        ? await simulateUntilCaught(options, quiet, directory)
+        : await letLoose(options, directory, bug.hunter);
   }
   return { bug, outcome, scenario, seconds: (performance.now() - startedMs) / 1000 };
+}
+
+/** Seed after seed, passing over those that are not quiet without the bug. */
+async function simulateUntilCaught(
+  settings: Settings,
+  quiet: Controls,
+  directory: string,
+): Promise<Outcome> {
+  for (let done = 0; done < settings.seeds; ) {
+    const seed = settings.seed + done;
+    const rest = { ...settings, seed, seeds: settings.seeds - done };
+    const outcome = await letLoose(rest, directory, simulation);
+    if (outcome.kind === 'survived') break;
+    const taken = Number.parseInt(outcome.kind === 'caught' ? outcome.after : outcome.reason, 10);
+    if (Number.isNaN(taken)) return outcome;
+    const control = await quiet.ofSeed(seed + taken - 1);
+    done += taken;
+    if (control.kind !== 'survived') continue;
+    return outcome.kind === 'caught' ? { ...outcome, after: `${done} seeds` } : outcome;
+  }
+  return { kind: 'survived', after: `${settings.seeds} seeds` };
 }
 
 function isGood({ bug, outcome, scenario }: Row): boolean {
@@ -135,13 +190,17 @@ async function main(settings: Settings): Promise<number> {
     print(row, settings.json);
   };
   const waiting = [...controls(bugs), ...bugs];
+  const quiet = new Controls(workshop, settings);
   const work = async (): Promise<void> => {
     for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
-      report(await hunt(workshop, settings, bug));
+      report(await hunt(workshop, settings, quiet, bug));
     }
   };
   await Promise.all(Array.from({ length: settings.workers }, work));
-  for (const row of await controlSimulation(workshop, settings, rows)) report(row);
+  for (const row of await quiet.rows()) report(row);
+  for (const scenario of new Set(bugs.flatMap((bug) => bug.scenario ?? []))) {
+    report(controlRow(`control: ${scenario}`, await quiet.ofScenario(scenario)));
+  }
   const failed = rows.filter((row) => !isGood(row)).length;
   // What could not be judged stays, to be looked at.
   if (rows.every(({ outcome }) => outcome.kind !== 'spoilt')) closeWorkshop(workshop);

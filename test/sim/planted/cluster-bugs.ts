@@ -38,7 +38,7 @@ export const clusterBugs: readonly PlantedBug[] = [
   membership(
     'a leader that removes itself counts itself all the same',
     patch(
-      'raft/read-index.ts',
+      'raft/membership.ts',
       'if (isVoter(state, state.id)) values[filled++] = own;',
       'values[isVoter(state, state.id) ? filled++ : filled - 1] = own;',
     ),
@@ -58,17 +58,17 @@ export const clusterBugs: readonly PlantedBug[] = [
   ),
   learners('a learner counts for what is committed', [
     patch(
-      'raft/read-index.ts',
+      'raft/membership.ts',
       'new Float64Array(voters.length)',
       'new Float64Array(leader.progress.length + 1)',
     ),
     patch(
-      'raft/read-index.ts',
+      'raft/membership.ts',
       'if (progress.voter) values[filled++] = valueOf(progress);',
       'values[filled++] = valueOf(progress);',
     ),
     patch(
-      'raft/read-index.ts',
+      'raft/membership.ts',
       "assert(filled === voters.length, 'there is one value for each voter');",
       '',
     ),
@@ -146,6 +146,15 @@ export const clusterBugs: readonly PlantedBug[] = [
       'Math.min(this.#wanted(), settled, this.#heldAt())',
       'Math.min(this.#wanted(), this.#heldAt())',
     ),
+  ),
+  compaction(
+    'the log is cut by count alone',
+    patch(
+      'node/log-retention.ts',
+      'const tooLarge = logStore.bytes > limits.logBytes;',
+      'const tooLarge = logStore.bytes < 0;',
+    ),
+    'a log that is never cut by count is cut by its bytes, again and again',
   ),
   compaction(
     'a snapshot from below the floor is taken for whole',

@@ -24,6 +24,7 @@ export const leaseBugs: readonly PlantedBug[] = [
       'grant(leadership, record, nowMs - this.#pausedMs);',
       'grant(leadership, record, nowMs - this.#pausedMs - record.ttlMs / 2);',
     ),
+    'a new leader gives every lease its whole time again, whatever the clocks say',
   ),
   leases(
     'a heartbeat is acknowledged while its expiry is in the log',

@@ -131,6 +131,7 @@ export const logBugs: readonly PlantedBug[] = [
       'appliedIndex: index,',
       'appliedIndex: Math.max(this.#flushedIndex + 1, index - 1) as LogIndex,',
     ),
+    'the state on disk and its index move together, so that nothing is applied twice',
   ),
   recovery(
     'a torn last write is not cut off',
