@@ -206,6 +206,16 @@ export class Watcher {
     return this.messages.at(-1)?.revision ?? -1;
   }
 
+  /** Where its stream is, or is being opened. */
+  get endpoint(): string {
+    return present(this.#endpoints[this.#position % this.#endpoints.length], 'an endpoint');
+  }
+
+  /** Leaves its stream and resumes at the next endpoint. */
+  moveOn(): void {
+    this.#stream?.cancel();
+  }
+
   close(): void {
     this.#closed = true;
     this.#stream?.cancel();
@@ -215,8 +225,7 @@ export class Watcher {
   #open(): void {
     if (this.#closed) return;
     this.#client?.close();
-    const endpoint = this.#endpoints[this.#position % this.#endpoints.length];
-    this.#client = registryClient(present(endpoint, 'an endpoint'));
+    this.#client = registryClient(this.endpoint);
     const stream = this.#client.watch();
     this.#stream = stream;
     stream.on('data', (message: WatchResponse__Output) => {
