@@ -144,6 +144,7 @@ export class Members {
 
   tick(nowMs: number): void {
     for (const pending of this.#pending.values()) {
+      if (pending.stage === 'forwarded') this.#followLeader(pending);
       if (pending.stage === 'handingOver') this.#handedOver(pending, nowMs);
       if (pending.stage === 'waiting' && pending.retryAtMs <= nowMs) this.#route(pending);
       const handedIn = pending.stage === 'appending' || pending.stage === 'forwarded';
@@ -155,6 +156,19 @@ export class Members {
 
   failAll(code: ErrorCode, message: string): void {
     for (const pending of this.#pending.values()) this.#giveUp(pending, failed(code, message));
+  }
+
+  /** Another node leads than the one that was asked, which may be stopped without its streams breaking. */
+  #followLeader(pending: Pending): void {
+    const leader = this.#host.view()?.leader;
+    if (leader === undefined || leader === pending.forwardedTo) return;
+    const { change } = pending;
+    if (change.kind === 'transfer' && (change.nodeId === '' || change.nodeId === leader)) {
+      // That another one leads is what was asked for: a second try would hand over once more.
+      return this.#settle(pending, this.#done());
+    }
+    pending.uncertain = true;
+    this.#wait(pending, undefined);
   }
 
   #route(pending: Pending): void {

@@ -98,7 +98,7 @@ export class NodeLife {
         formation: (from, frame) => this.#streams.heardFormation(from, frame),
         stateHash: (from, index, hash) => this.hashes.heard(from, index, hash),
         maxPeerWrites: () =>
-          options.limits.maxPendingWrites * Math.max(1, this.peers.others().length),
+          options.limits.maxPendingWrites * Math.max(1, this.peers.members().length),
       },
       firstId(options.seed),
     );
@@ -196,11 +196,15 @@ export class NodeLife {
     if (this.#phase === 'forming') return this.#firstBoot?.problem;
     if (this.#engine === undefined) return 'this node is replaying its log';
     if (this.#joining !== undefined) return this.#joining.problem;
-    if (this.roster.standing === 'removed' || this.peers.saidToBeRemoved) return REMOVED;
+    if (this.#removed) return REMOVED;
     if (this.#engine.view.awaitsSnapshot) {
       return 'the state below the log was lost: this node waits for a snapshot from the leader';
     }
     return undefined;
+  }
+
+  get #removed(): boolean {
+    return this.roster.standing === 'removed' || this.peers.saidToBeRemoved;
   }
 
   #createApplier(): Applier {
@@ -239,7 +243,7 @@ export class NodeLife {
     this.roster.inEffect(configuration);
     this.roster.settle(configuration);
     this.options.log.info({ event: 'cluster_formed', cluster_uuid: record.clusterUuid });
-    for (const { nodeId } of this.peers.others()) {
+    for (const { nodeId } of this.peers.others(undefined)) {
       this.options.transport.send(nodeId, [formedFrame(record)]);
     }
     void this.#run(image);
@@ -343,6 +347,8 @@ export class NodeLife {
     if (nowMs < this.#hubTickMs + HUB_TICK_MS) return;
     this.#hubTickMs = nowMs;
     this.parts.hub.tick(nowMs);
+    // Nothing new will ever come here: a reader that stayed would wait for good (G6).
+    if (this.#removed) this.parts.hub.endAll(new RegistryError('shuttingDown', REMOVED));
   }
 
   #fatal(...[code, reason, cause]: Parameters<Fatal>): void {

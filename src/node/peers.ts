@@ -148,9 +148,12 @@ export class Peers {
     return this.#host.options.initialMembers.map((member) => member.nodeId);
   }
 
-  /** Whom to keep streams to: members and whoever knows more than this node, at the address they announced themselves, else
-   * as configured now, else as the cluster knows them. */
-  others(): readonly { readonly nodeId: NodeId; readonly address: string }[] {
+  /** Whom to keep streams to: members, whoever knows more than this node, and the leader that is followed, which leads on
+   * until its own removal is committed and needs answers for that. At the address they announced themselves, else as
+   * configured now, else as the cluster knows them. */
+  others(
+    leader: NodeId | undefined,
+  ): readonly { readonly nodeId: NodeId; readonly address: string }[] {
     const { options, roster } = this.#host;
     const configured = new Map(
       options.initialMembers.map((member) => [member.nodeId, member.peerAddress]),
@@ -162,7 +165,10 @@ export class Peers {
       const address = announced ?? configured.get(nodeId) ?? peerAddress;
       if (address !== '' && !found.has(nodeId)) found.set(nodeId, address);
     };
-    for (const hello of this.#admitted.values()) if (this.#isAhead(hello)) add(hello);
+    for (const hello of this.#admitted.values()) {
+      const leads = hello.nodeId === leader && roster.wasLast(hello.nodeId, hello.incarnation);
+      if (leads || this.#isAhead(hello)) add(hello);
+    }
     for (const { members } of roster.records) for (const member of members) add(member);
     if (roster.standing !== 'member')
       for (const member of this.#joining?.members ?? []) add(member);

@@ -30,6 +30,8 @@ export class Streams {
   /** When the core was last told that a peer's queue is full. */
   readonly #overflowMs = new Map<NodeId, number>();
   #connectDeferred = false;
+  /** As of the last look at whom to keep streams to. */
+  #leader: NodeId | undefined;
   #reviewedMs = Number.NEGATIVE_INFINITY;
 
   constructor(host: StreamsHost) {
@@ -62,7 +64,8 @@ export class Streams {
   /** The members are others now, or somebody is at another address. */
   connect(): void {
     if (this.#host.ended()) return;
-    const others = this.#host.peers.others();
+    this.#leader = this.#host.engine()?.view.leader;
+    const others = this.#host.peers.others(this.#leader);
     const kept = new Set(others.map(({ nodeId }) => nodeId));
     for (const peer of this.#host.peers.connectedPeers) if (!kept.has(peer)) this.#broken(peer);
     this.#host.parts.options.transport.connect(others);
@@ -73,7 +76,9 @@ export class Streams {
     if (nowMs < this.#reviewedMs + REVIEW_MS) return;
     this.#reviewedMs = nowMs;
     const { peers, parts, engine } = this.#host;
-    for (const peer of peers.takeUnwelcome(engine()?.view.leader)) {
+    const leader = engine()?.view.leader;
+    if (leader !== this.#leader) this.connect();
+    for (const peer of peers.takeUnwelcome(leader)) {
       parts.options.transport.dismiss(peer);
     }
   }

@@ -132,14 +132,16 @@ export class Writes {
     }
   }
 
-  /** Another node leads, or none: what the former one was sent is uncertain. One that was only not heard for a moment goes
-   * on with what it has, so its callers' patience is restored. */
+  /** Another node leads, or none: what the former one was sent is uncertain. What can be asked again is asked of the new one
+   * at once, because the former may be stopped without its streams breaking. One that was only not heard for a moment
+   * goes on with what it has, so its callers' patience is restored. */
   leaderChanged(leader: NodeId | undefined): void {
     // Whoever leads now is asked at once.
     if (leader !== undefined) for (const write of this.#waiting) write.retryAtMs = 0;
     for (const write of this.#pending.values()) {
       if (write.stage !== 'forwarded') continue;
       if (write.forwardedTo === leader) write.lastMs = write.fullMs;
+      else if (leader !== undefined && write.call.requestId !== '') this.#adrift(write);
       else this.#orphan(write);
     }
   }
