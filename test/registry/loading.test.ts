@@ -58,6 +58,9 @@ function busySession(): Session {
   return session;
 }
 
+/** Distinct, in an order of their own. */
+const idOf = (n: number): string => `r-${(n * 7919) % 100_003}`;
+
 describe('replace', () => {
   test('after any history gives what a restart gives, and goes on in the same way', () => {
     fc.assert(
@@ -117,8 +120,6 @@ describe('replace', () => {
     const count = 2500;
     const limits = { maxRememberedAnswers: count };
     const source = sessionOf(limits);
-    // The order of the keys is another one.
-    const idOf = (n: number): string => `r-${(n * 7919) % 100_003}`;
     for (let n = 0; n < count; n++) {
       source.apply(register({ instanceId: 'a', port: 1 + n }), { requestId: idOf(n) });
     }
