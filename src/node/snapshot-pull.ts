@@ -55,6 +55,8 @@ interface Pull {
   /** When a chunk was last put away. */
   progressMs: number;
   working: boolean;
+  /** Its source fell silent, and has been asked again. */
+  silent: boolean;
 }
 
 /** Without progress for so long, a pull is given up when another source is named, and in any case. */
@@ -111,6 +113,7 @@ export class SnapshotPull {
       case 'hopeless':
         return this.#fail(pull, `chunk ${chunk.chunk} of the snapshot of ${from} stays damaged`);
       case 'taken':
+        this.#goOn(pull, chunk);
         if (!pull.working) this.#settled = this.#work(pull);
     }
   }
@@ -121,8 +124,8 @@ export class SnapshotPull {
     if (pull === undefined || pull.phase !== 'pulling' || pull.working) return;
     if (nowMs >= pull.progressMs + STALLED_MS) {
       this.#fail(pull, `${pull.source} does not answer`);
-    } else {
-      pull.window.tick(nowMs);
+    } else if (pull.window.tick(nowMs)) {
+      pull.silent = true;
     }
   }
 
@@ -191,6 +194,14 @@ export class SnapshotPull {
     return this.#settled;
   }
 
+  /** After a broken link, a lost message, a slow disk at the source: nothing that was put away is asked for again. */
+  #goOn(pull: Pull, { chunk }: SnapshotChunk): void {
+    if (pull.silent && chunk > 0) {
+      this.#host.log.info({ event: 'snapshot_pull_resumed', peer: pull.source, chunk });
+    }
+    pull.silent = false;
+  }
+
   #begin(source: NodeId, now: number): void {
     const { clock, send } = this.#host;
     const window = new ChunkWindow({
@@ -211,6 +222,7 @@ export class SnapshotPull {
       bytes: 0,
       progressMs: now,
       working: false,
+      silent: false,
     };
     this.#host.log.info({ event: 'snapshot_pull_begun', peer: source });
     window.begin();

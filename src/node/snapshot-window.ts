@@ -86,12 +86,16 @@ export class ChunkWindow {
     }
   }
 
-  tick(nowMs: number): void {
+  /** True when something was asked for again. */
+  tick(nowMs: number): boolean {
+    let again = false;
     for (const [chunk, place] of this.#places) {
       if (place.arrived === undefined && nowMs >= place.askedMs + ANSWER_MS) {
         this.#repeat(chunk, place);
+        again = true;
       }
     }
+    return again;
   }
 
   /** What was asked for beyond the end does not exist. */

@@ -97,6 +97,7 @@ describe('a snapshot', () => {
     world.cut = false;
     await world.run(RUN_MS);
     expectContent(world);
+    expect(world.events).toEqual(['snapshot_pull_begun', 'snapshot_pull_resumed']);
     const again = world.requests.slice(before);
     expect(Math.min(...again.map(({ chunk }) => chunk))).toBeGreaterThanOrEqual(5);
     expect(new Set(world.requests.map(({ snapshotId }) => snapshotId))).toEqual(

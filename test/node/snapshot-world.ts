@@ -18,6 +18,7 @@ const PULLER = nodeId('n2');
 const CLUSTER = { clusterId: 'test', clusterUuid: '0123456789abcdef0123456789abcdef' };
 const configuration: Configuration = { index: logIndex(1), payload: new Uint8Array([1, 2, 3]) };
 const quiet = { info: () => undefined, warn: () => undefined };
+const eventOf = (fields: object): string => ('event' in fields ? String(fields.event) : '');
 
 /** What the link does to a chunk on its way; undefined loses it. */
 export type Mangle = (chunk: SnapshotChunk) => SnapshotChunk | undefined;
@@ -77,6 +78,8 @@ export class TransferWorld {
   readonly requests: SnapshotRequest[] = [];
   readonly pull: SnapshotPull;
   readonly state = emptyMemoryState();
+  /** What the puller logged. */
+  readonly events: string[] = [];
   appliedIndex = logIndex(0);
   mangle: Mangle = (chunk) => chunk;
   /** Nothing passes, in either direction. */
@@ -93,7 +96,10 @@ export class TransferWorld {
       appliedIndex: () => this.appliedIndex,
       wake: () => undefined,
       firstId: 50,
-      log: quiet,
+      log: {
+        info: (fields) => this.events.push(eventOf(fields)),
+        warn: (fields) => this.events.push(eventOf(fields)),
+      },
     });
   }
 
