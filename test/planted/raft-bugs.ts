@@ -39,8 +39,8 @@ const elections: readonly PlantedBug[] = [
   inCore(
     'a candidate asks before its term and vote are durable',
     'election.ts',
-    'for (const peer of state.peers) sendAfterPersist(state.outbox, peer, request);',
-    'for (const peer of state.peers) sendNow(state.outbox, peer, request);',
+    'for (const peer of otherVoters(state)) sendAfterPersist(state.outbox, peer, request);',
+    'for (const peer of otherVoters(state)) sendNow(state.outbox, peer, request);',
   ),
   inCore(
     'a candidate with an earlier last term gets the vote',
@@ -63,7 +63,7 @@ const elections: readonly PlantedBug[] = [
   inCore(
     'a candidate disturbs a node that hears its leader',
     'receive.ts',
-    "if (message.kind === 'requestVote' && hearsLeader(state)) return false;\n",
+    "if (message.kind === 'requestVote' && isDisturbing(state, message)) return false;\n",
     '',
   ),
   {
@@ -71,8 +71,8 @@ const elections: readonly PlantedBug[] = [
     patches: [
       {
         file: 'raft/leadership.ts',
-        find: 'if (countActive(leader) < state.quorum) {',
-        replace: 'if (countActive(leader) < 0) {',
+        find: 'if (countActive(state, leader) < quorum(state)) {',
+        replace: 'if (countActive(state, leader) < 0) {',
       },
     ],
     hunter: tests('raft/leadership.test.ts', 'raft/election.test.ts'),
@@ -89,8 +89,8 @@ const replication: readonly PlantedBug[] = [
   inCore(
     "the leader's undurable entry counted",
     'replication.ts',
-    'values[leader.progress.length] = log.persistedIndex;',
-    'values[leader.progress.length] = log.lastIndex;',
+    '(progress) => progress.matchIndex, log.persistedIndex);',
+    '(progress) => progress.matchIndex, log.lastIndex);',
   ),
   inCore(
     'acknowledgement before persist',
