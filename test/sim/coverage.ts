@@ -22,6 +22,7 @@ const counters = [
   'snapshotsNeeded',
   'snapshotsOpened',
   'snapshotsPulled',
+  'pullsBroken',
   'snapshotsResumed',
   'snapshotsGivenUp',
   'snapshotsInstalled',

@@ -71,6 +71,13 @@ export type FaultAction =
     }
   /** Rot in the log, found at the next start or when the entry is read. */
   | { readonly kind: 'flipBit'; readonly node: string; readonly downMs: number }
+  /** The next pulls of a snapshot lose their stream in the middle, or one of their two ends. */
+  | {
+      readonly kind: 'breakPull';
+      readonly how: 'reset' | 'crashSource' | 'crashPuller';
+      readonly times: number;
+      readonly afterMs: number;
+    }
   /** Nothing that needs new space can be written. */
   | { readonly kind: 'fullDisk'; readonly node: string; readonly forMs: number };
 
@@ -136,6 +143,11 @@ function drawOfKind(random: Random, kind: FaultKind, nodes: readonly string[]): 
       return { kind, node, downMs: someMs(800) };
     case 'flipBit':
       return { kind, node, downMs: someMs(800) };
+    case 'breakPull': {
+      const how = (['reset', 'reset', 'crashSource', 'crashPuller'] as const)[random.integer(0, 4)];
+      const times = random.integer(1, 4);
+      return { kind, how: how ?? 'reset', times, afterMs: Math.round(60 * random.next() ** 2) };
+    }
     case 'fullDisk':
       return { kind, node, forMs: someMs(2500) };
     case 'stateDiscarded':

@@ -22,7 +22,7 @@ export interface FaultWorld {
   readonly healed: () => boolean;
 }
 
-const kindsOfAll = ['crashAll', 'pauseAll', 'split', 'dethrone'] as const;
+const kindsOfAll = ['crashAll', 'pauseAll', 'split', 'dethrone', 'breakPull'] as const;
 type FaultOfAll = Extract<FaultAction, { readonly kind: (typeof kindsOfAll)[number] }>;
 type FaultOfOne = Exclude<FaultAction, FaultOfAll>;
 
@@ -38,6 +38,7 @@ export class Faults {
   readonly #world: FaultWorld;
   /** How many faults hold each path cut. */
   readonly #cuts = new Map<string, number>();
+  readonly #aimedAtPulls: Extract<FaultAction, { readonly kind: 'breakPull' }>[] = [];
 
   constructor(world: FaultWorld) {
     this.#world = world;
@@ -64,7 +65,23 @@ export class Faults {
         return;
       case 'dethrone':
         this.#dethrone(fault);
+        return;
+      case 'breakPull':
+        this.#aimedAtPulls.push(...Array.from({ length: fault.times }, () => fault));
     }
+  }
+
+  /** A node begins to pull a snapshot: what was aimed at the next pull strikes. */
+  pullBegan(node: string, source: string): void {
+    const { machines, coverage } = this.#world;
+    const fault = this.#aimedAtPulls.pop();
+    const [puller, giver] = [machines.get(node), machines.get(source)];
+    if (fault === undefined || puller === undefined || giver === undefined) return;
+    this.#later(fault.afterMs, () => {
+      coverage.count('pullsBroken');
+      if (fault.how === 'reset') puller.transport?.reset(giver.id);
+      else this.#down(fault.how === 'crashSource' ? giver : puller, false, DOWN_AFTER_STALL_MS);
+    });
   }
 
   #performOn(fault: FaultOfOne): void {

@@ -135,6 +135,8 @@ export class RaftLedger {
     if (index > status.commitIndex && index > 1) {
       this.#say('raft', `${node} applied ${index} beyond its commit index ${status.commitIndex}`);
     }
+    // Where nothing is applied yet, there is no state to compare.
+    if (index === 0) return;
     const known = this.#hashes.get(index);
     if (known === undefined) this.#hashes.set(index, status.stateHash);
     else if (known !== status.stateHash) {

@@ -24,6 +24,8 @@ export interface NetworkCounts {
   duplicated: number;
   retransmitted: number;
   broken: number;
+  /** Snapshots that were gone on with over another stream. */
+  resumed: number;
 }
 
 interface Path {
@@ -36,7 +38,15 @@ export class SimNetwork {
   readonly timeline: Timeline;
   readonly parameters: NetworkParameters;
   readonly random: Random;
-  readonly counts: NetworkCounts = { lost: 0, duplicated: 0, retransmitted: 0, broken: 0 };
+  readonly counts: NetworkCounts = {
+    lost: 0,
+    duplicated: 0,
+    retransmitted: 0,
+    broken: 0,
+    resumed: 0,
+  };
+  /** The stream over which each snapshot was asked for last. */
+  readonly #pulls = new Map<string, unknown>();
   readonly #listening = new Map<string, SimTransport>();
   /** Machines without power: nobody there even refuses. */
   readonly #dark = new Set<string>();
@@ -108,6 +118,14 @@ export class SimNetwork {
       if (dark) this.#dark.add(transport.address);
     }
     for (const other of this.#listening.values()) other.listenerLost(transport, dark);
+  }
+
+  /** A chunk of this snapshot is asked for over this stream. */
+  pulled(snapshot: string, stream: unknown): void {
+    if (snapshot === '') return;
+    const before = this.#pulls.get(snapshot);
+    if (before !== undefined && before !== stream) this.counts.resumed++;
+    this.#pulls.set(snapshot, stream);
   }
 
   /** Who listens at an address. */

@@ -14,7 +14,6 @@ const counted: Readonly<Record<string, Counter>> = {
   transferStarted: 'transfersStarted',
   snapshot_opened: 'snapshotsOpened',
   snapshot_pull_begun: 'snapshotsPulled',
-  snapshot_pull_resumed: 'snapshotsResumed',
   snapshot_pull_ended: 'snapshotsGivenUp',
   snapshot_installed: 'snapshotsInstalled',
   follower_falls_behind: 'fallsBehind',
@@ -25,6 +24,8 @@ export interface NodeLogHost {
   readonly coverage: Coverage;
   /** A node says that it leads. */
   readonly leads: (node: string, term: number) => void;
+  /** A node begins to pull a snapshot from another. */
+  readonly pulls: (node: string, source: string) => void;
   /** Told each line, where somebody reads them. */
   readonly tell: ((node: string, line: string) => void) | undefined;
 }
@@ -35,15 +36,17 @@ interface Line {
   readonly role?: string;
   readonly term?: number;
   readonly reason?: string;
+  readonly peer?: string;
 }
 
 export function createNodeLog(
-  { timeline, coverage, leads, tell }: NodeLogHost,
+  { timeline, coverage, leads, pulls, tell }: NodeLogHost,
   node: string,
 ): Logger {
   const write = (line: string): void => {
-    const { event, msg, role, term, reason } = JSON.parse(line) as Line;
+    const { event, msg, role, term, reason, peer } = JSON.parse(line) as Line;
     if (event === 'roleChanged' && role === 'leader') leads(node, term ?? 0);
+    if (event === 'snapshot_pull_begun') pulls(node, peer ?? '');
     if (event === 'steppedDown' && reason?.includes('disk') === true) {
       coverage.count('diskStepDowns');
     }

@@ -27,6 +27,7 @@ const faultKinds = [
   'dethrone',
   'flipBit',
   'fullDisk',
+  'breakPull',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 

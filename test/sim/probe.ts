@@ -3,11 +3,26 @@ import { revision } from '../../src/lib/ids.ts';
 import type { Machine } from './machine.ts';
 import type { ClientWorld } from './session.ts';
 
-const TIMEOUT_MS = 2000;
+const TIMEOUT_MS = 1000;
+const ATTEMPTS = 3;
+const RETRY_MS = 200;
 
-/** What failed, in words; undefined: nothing. */
+/** What failed, in words; undefined: nothing. A node that was just being restarted is asked again. */
 export async function probe(world: ClientWorld, machine: Machine): Promise<string | undefined> {
-  const { door, coverage } = world;
+  const { timeline, coverage } = world;
+  let failed: string | undefined;
+  for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+    failed = await probeOnce(world, machine);
+    if (failed === undefined) {
+      coverage.count('probes');
+      return undefined;
+    }
+    await timeline.sleep(RETRY_MS, undefined, 'probe again');
+  }
+  return failed;
+}
+
+async function probeOnce({ door }: ClientWorld, machine: Machine): Promise<string | undefined> {
   const wrote = await door.call(machine, TIMEOUT_MS, (node) =>
     node.write(
       {
@@ -25,7 +40,6 @@ export async function probe(world: ClientWorld, machine: Machine): Promise<strin
     node.read({ consistency: 'linearizable', minRevision: revision(0), maxStalenessMs: 0 }),
   );
   if (read.kind !== 'value') return `${machine.id} did not serve a read: ${wordsOf(read)}`;
-  coverage.count('probes');
   return undefined;
 }
 

@@ -140,6 +140,7 @@ function collectCounts(world: World): void {
   coverage.count('healthyTimes', wellness.healthyTimes().length);
   coverage.count('configurationsCommitted', ledger.membership.changes);
   coverage.count('elections', ledger.elections);
+  coverage.count('snapshotsResumed', counts.resumed);
   coverage.count('lostMessages', counts.lost);
   coverage.count('repeatedMessages', counts.duplicated);
   coverage.count('retransmissions', counts.retransmitted);

@@ -31,6 +31,7 @@ export class SimStream {
     if (!this.open || this.#underWay + this.#held.length >= MAX_QUEUED) return false;
     const { parameters, counts } = this.#network;
     const kept = frames.filter((frame) => {
+      if (frame.kind === 'snapshotRequest') this.#network.pulled(frame.snapshotId, this);
       if (frame.kind !== 'raft' || !this.#network.happens(parameters.lost)) return true;
       counts.lost++;
       return false;

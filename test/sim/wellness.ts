@@ -12,6 +12,8 @@ export interface WellnessWorld {
   /** Those that vote now. */
   readonly voters: () => readonly Machine[];
   readonly highestTerm: () => number;
+  /** Times that leadership was handed over because somebody asked for it. */
+  readonly handOvers: () => number;
 }
 
 interface Group {
@@ -69,7 +71,8 @@ export class Wellness {
     }
     for (const key of this.#groups.keys()) if (!now.has(key)) this.#close(key);
     const whole = well.length === voters.length && this.#connected(voters);
-    this.#watchTerm(whole ? livesOf(voters) : undefined);
+    const lives = `${livesOf(voters)} after ${this.#world.handOvers()}`;
+    this.#watchTerm(whole ? lives : undefined);
   }
 
   #close(key: string): void {

@@ -28,7 +28,7 @@ export interface WorldOptions {
 }
 
 const TURNS_UNSEEN = 3;
-const PROBE_MS = 3000;
+const PROBE_MS = 8000;
 
 export class World {
   readonly plan: Plan;
@@ -69,6 +69,7 @@ export class World {
       timeline,
       coverage,
       leads: (node: string, term: number): void => this.#leads(node, term),
+      pulls: (node: string, source: string): void => this.#faults.pullBegan(node, source),
       tell: tell && ((node: string, line: string): void => tell(timeline.nowMs, node, line)),
     };
     const { network, ledger } = this;
@@ -85,6 +86,7 @@ export class World {
       network,
       voters: () => this.voters,
       highestTerm: () => this.highestTerm,
+      handOvers: () => coverage.of('transfersStarted'),
     });
     const door = new Door({ timeline, random: this.#random('door'), blame });
     this.#clients = {
@@ -212,7 +214,11 @@ export class World {
           status.caughtUp &&
           status.appliedIndex === first.appliedIndex &&
           status.stateHash === first.stateHash,
-      ) && this.watchers.every((watcher) => watcher.revision === this.revision)
+      ) &&
+      this.watchers.every(
+        // Who asked for a part is told how far it is only now and then; at the end its content is compared.
+        (watcher) => watcher.service !== undefined || watcher.revision === this.revision,
+      )
     );
   }
 
@@ -220,8 +226,9 @@ export class World {
     const nodes = this.machines.map(({ id, node }) => {
       const status = node?.status();
       if (status === undefined) return `${id} down`;
-      const { role, term, leaderId, appliedIndex, commitIndex, lastIndex, revision } = status;
-      return `${id} ${role} term ${term} leader ${leaderId} applied ${appliedIndex}/${commitIndex}/${lastIndex} revision ${revision} ${status.problems.join('; ')}`;
+      const { role, term, leaderId, appliedIndex, commitIndex, lastIndex, revision, caughtUp } =
+        status;
+      return `${id} ${role} term ${term} leader ${leaderId} applied ${appliedIndex}/${commitIndex}/${lastIndex} revision ${revision} ${status.stateHash} ${caughtUp ? '' : 'not caught up '}${status.problems.join('; ')}`;
     });
     const readers = this.watchers.map(({ name, revision }) => `${name} at ${revision}`);
     return [...nodes, ...readers, `${this.#busyClients} calls open`].join(' | ');
