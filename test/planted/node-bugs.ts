@@ -95,8 +95,8 @@ export const nodeBugs: readonly PlantedBug[] = [
   inFile(
     'a replica that a majority contradicts goes on',
     'node/hash-comparison.ts',
-    'if (peers.length >= majority) return',
-    'if (peers.length > members.length) return',
+    'if (agreeing.length > voters.size / 2) return',
+    'if (agreeing.length > voters.size) return',
     tests('node/state-hash.test.ts'),
   ),
 ];
