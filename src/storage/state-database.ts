@@ -144,9 +144,10 @@ async function scan(database: Database, content: ContentBuilder): Promise<Found>
   let count = 0;
   const iterator = database.iterator({ highWaterMarkBytes: scanBlockBytes });
   try {
-    for (;;) {
-      const rows = await iterator.nextv(scanRows);
-      if (rows.length === 0) break;
+    let rows = await iterator.nextv(scanRows);
+    while (rows.length > 0) {
+      // LevelDB reads on in a thread of its own while these are taken in.
+      const following = iterator.nextv(scanRows);
       const records: StoredRecord[] = [];
       for (const [key, value] of rows) {
         const own = registryKey(key);
@@ -156,6 +157,7 @@ async function scan(database: Database, content: ContentBuilder): Promise<Found>
       }
       content.add(records);
       count += records.length;
+      rows = await following;
     }
   } finally {
     await iterator.close();

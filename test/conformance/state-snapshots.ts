@@ -9,7 +9,7 @@ import { contentOf, headerOf, StateModel } from '../support/state-batches.ts';
 import type { StateStoreHarness } from './state-store.ts';
 
 /** Walks a snapshot to its end; what it says of `done` is true of every part. */
-export async function readAll(view: StateSnapshot, maxBytes: number): Promise<StoredRecord[][]> {
+async function readAll(view: StateSnapshot, maxBytes: number): Promise<StoredRecord[][]> {
   const parts: StoredRecord[][] = [];
   let after = '';
   for (;;) {
