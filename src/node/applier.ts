@@ -10,6 +10,7 @@ import {
   decodeCommand,
   type Registry,
 } from '../registry/index.ts';
+import type { StateImage } from './ports.ts';
 
 /** Where the state machine stands: the last applied entry, and the configuration in effect there. */
 export interface AppliedPoint {
@@ -25,8 +26,23 @@ export const nothingApplied: AppliedPoint = {
   configuration: { index: logIndex(0), payload: new Uint8Array() },
 };
 
+/** Where a state store stands. One written by a version that kept no configuration says so once the log is replayed. */
+export function pointOf(
+  state: Pick<StateImage, 'appliedIndex' | 'appliedTerm' | 'configuration'>,
+): AppliedPoint {
+  const { appliedIndex: index, appliedTerm, configuration } = state;
+  if (index === 0) return nothingApplied;
+  return {
+    index,
+    term: term(appliedTerm),
+    configuration: configuration ?? nothingApplied.configuration,
+  };
+}
+
 export interface ApplierHost {
   readonly registry: Registry;
+  /** Where the registry stands now: from the first moment on, its content is shown with this index. */
+  readonly start: AppliedPoint;
   readonly publish: (group: ChangeGroup) => void;
   /** After each entry, in order. `command` and `result` are absent where the entry is no command. */
   readonly applied: (
@@ -46,13 +62,16 @@ export class Applier {
   readonly #host: ApplierHost;
   #queue: LogEntry[] = [];
   #next = 0;
-  #index = nothingApplied.index;
-  #term = nothingApplied.term;
-  #configuration = nothingApplied.configuration;
+  #index: LogIndex;
+  #term: Term;
+  #configuration: Configuration;
   #held = false;
 
   constructor(host: ApplierHost) {
     this.#host = host;
+    this.#index = host.start.index;
+    this.#term = host.start.term;
+    this.#configuration = host.start.configuration;
   }
 
   get index(): LogIndex {

@@ -3,7 +3,7 @@
 import { logIndex } from '../lib/ids.ts';
 import { RegistryError } from '../lib/registry-error.ts';
 import { raftDefaults, type RaftConfig } from '../raft/index.ts';
-import { type AppliedPoint, Applier } from './applier.ts';
+import { type AppliedPoint, Applier, pointOf } from './applier.ts';
 import { assembleMembers, assembleParts } from './assembly.ts';
 import { encodeClusterRecord, membershipOf } from './cluster-record.ts';
 import { DiskUse } from './disk-use.ts';
@@ -211,6 +211,7 @@ export class NodeLife {
     const { registry, hub, leases } = this.parts;
     return new Applier({
       registry,
+      start: pointOf(this.options.stateStore.image),
       publish(group) {
         hub.publish(group);
         for (const change of group.changes) leases.applied(change);

@@ -1,9 +1,9 @@
 // From what the disk holds to a core that can start: the state on disk, the committed entries after it applied in bounded
 // pieces, and the rest of the log as the core's tail.
 import { assert } from '../lib/assert.ts';
-import { type LogIndex, logIndex, term } from '../lib/ids.ts';
+import { type LogIndex, logIndex } from '../lib/ids.ts';
 import type { LogEntry, RaftConfig, RaftStart } from '../raft/index.ts';
-import { type AppliedPoint, type Applier, nothingApplied, SLICE } from './applier.ts';
+import { type AppliedPoint, type Applier, pointOf, SLICE } from './applier.ts';
 import type { LogImage, LogStore, StateImage } from './ports.ts';
 
 export interface ReplayOptions {
@@ -72,11 +72,7 @@ async function applyUpTo(committed: LogIndex, options: ReplayOptions): Promise<b
 function startingPoint({ image, state }: ReplayOptions): AppliedPoint {
   const { floor, runs, configurations } = image;
   const index = state.appliedIndex;
-  if (index === 0) return nothingApplied;
-  if (index < floor.index) {
-    const { configuration = nothingApplied.configuration } = state;
-    return { index, term: term(state.appliedTerm), configuration };
-  }
+  if (index === 0 || index < floor.index) return pointOf(state);
   const run = runs.findLast(({ firstIndex }) => firstIndex <= index);
   const configuration = configurations.findLast((brought) => brought.index <= index);
   return {

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/lib/assert.ts';
 import { logIndex, term } from '../../src/lib/ids.ts';
-import { Applier, nothingApplied } from '../../src/node/applier.ts';
+import { Applier, nothingApplied, pointOf } from '../../src/node/applier.ts';
 import type { EntryKind, LogEntry } from '../../src/raft/index.ts';
 import { createCatalogue } from './catalogue.ts';
 
@@ -18,10 +18,11 @@ const point = (index: number) => ({
   configuration: { index: logIndex(2), payload: new Uint8Array([9]) },
 });
 
-function harness() {
+function harness(start = nothingApplied) {
   const applied: number[] = [];
   const applier = new Applier({
     registry: createCatalogue().registry,
+    start,
     publish: () => undefined,
     applied: ({ index }) => applied.push(index),
     hashDue: () => undefined,
@@ -58,6 +59,17 @@ describe('the applier', () => {
     expect(applier.run(10)).toBe(false);
     expect(applied).toEqual([1, 5, 6]);
     expect(applier.point.configuration).toEqual(point(4).configuration);
+  });
+
+  test('stands where its registry does from the first moment on', () => {
+    expect(harness(point(7)).applier.point).toEqual(point(7));
+    const image = {
+      appliedIndex: logIndex(7),
+      appliedTerm: 3,
+      configuration: point(7).configuration,
+    };
+    expect(pointOf(image)).toEqual(point(7));
+    expect(pointOf({ ...image, appliedIndex: logIndex(0) })).toEqual(nothingApplied);
   });
 
   test('never goes back, and leaves no gap', () => {
