@@ -11,6 +11,7 @@ import { busy } from './workloads/busy.ts';
 import { cold } from './workloads/cold.ts';
 import { failover, handover, pausing } from './workloads/failover.ts';
 import { heartbeat } from './workloads/heartbeat.ts';
+import { joining } from './workloads/joining.ts';
 import { read } from './workloads/read.ts';
 import { register } from './workloads/register.ts';
 import { watch } from './workloads/watch.ts';
@@ -25,6 +26,7 @@ const workloads: readonly Workload[] = [
   heartbeat,
   read,
   cold,
+  joining,
   busy,
 ];
 
@@ -63,16 +65,18 @@ async function measure(
 
 /** Adds to `targets` as they start: this build first, then what it is compared with. */
 async function startTargets(
-  { nodes = 3, ownOnly = false, name }: Workload,
+  { nodes = 3, flags = [], ownOnly = false, name }: Workload,
   { peer, against }: BenchOptions,
   targets: Target[],
 ): Promise<void> {
   if (peer !== undefined && ownOnly) throw new Error(`${name} runs on no other system`);
   // Built before anything is measured or started.
   const earlier = against === undefined ? undefined : buildEarlier(against);
-  targets.push(await startRollcall({ nodes }));
+  targets.push(await startRollcall({ nodes, flags }));
   if (earlier !== undefined) {
-    targets.push(await startRollcall({ nodes, checkout: earlier, name: `commit ${against}` }));
+    targets.push(
+      await startRollcall({ nodes, flags, checkout: earlier, name: `commit ${against}` }),
+    );
   }
   if (peer === 'etcd') targets.push(await startEtcd());
 }

@@ -3,12 +3,12 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import protobuf from 'protobufjs';
 import { present } from '../../src/lib/assert.ts';
-import { ProcessCluster } from '../../test/support/process-cluster.ts';
+import { freePorts, ProcessCluster, ProcessNode } from '../../test/support/process-cluster.ts';
 import { repositoryRoot } from '../../test/support/repository-root.ts';
 import { countField } from '../load/count-field.ts';
 import { type GrpcConnection, openConnection } from '../load/grpc-connection.ts';
 import { instanceValue, registerRequest, ttlMs } from './payload.ts';
-import type { HeartbeatStream, Target } from './target.ts';
+import type { HeartbeatStream, JoiningNode, Target } from './target.ts';
 
 const root = new protobuf.Root();
 root.resolvePath = (_origin, target) => join(repositoryRoot(), 'proto', target);
@@ -109,17 +109,66 @@ export interface RollcallOptions {
   /** A checkout with a build in it; this one by default. */
   readonly checkout?: string;
   readonly nodes?: number;
+  /** Further flags for every server. */
+  readonly flags?: readonly string[];
+}
+
+/** Starts one more server that asks the cluster to be added. */
+function joinLearner(
+  cluster: ProcessCluster,
+  main: string,
+  id: string,
+  committed: () => Promise<number>,
+): JoiningNode {
+  const dataDir = join(cluster.directory, id);
+  const logFile = join(cluster.directory, `${id}.log`);
+  const address = '127.0.0.1:0';
+  let node: ProcessNode | undefined;
+  const started = freePorts(2).then(([client = 0, peer = 0]) => {
+    const clientAddress = address.replace(':0', `:${client}`);
+    const peerAddress = address.replace(':0', `:${peer}`);
+    const flags = ['--node-id', id, '--data-dir', dataDir];
+    flags.push('--join', cluster.endpoints.join(','));
+    flags.push('--listen-client', clientAddress, '--listen-peer', peerAddress);
+    node = new ProcessNode({
+      id,
+      clientAddress,
+      peerAddress,
+      dataDir,
+      logFile,
+      command: [process.execPath, main, 'server', ...flags],
+      wrapped: false,
+    });
+    node.start();
+  });
+  return {
+    caughtUp: async () => {
+      await started;
+      const target = await committed();
+      const status = await node?.status(500).catch(() => undefined);
+      return Number(status?.applied_index ?? 0) >= target;
+    },
+    snapshotMs: () => {
+      const took = /"event":"snapshot_installed".*?"took_ms":(\d+)/.exec(
+        readFileSync(logFile, 'utf8'),
+      );
+      return took === null ? undefined : Number(took[1]);
+    },
+    stop: async () => {
+      await started;
+      await node?.kill('SIGKILL');
+    },
+  };
 }
 
 /** Starts three nodes, or as many as asked for, and waits for their leader. */
 export async function startRollcall(options: RollcallOptions = {}): Promise<Target> {
-  const { name = 'rollcall', checkout = repositoryRoot(), nodes = 3 } = options;
-  const cluster = await ProcessCluster.start({
-    nodes,
-    main: join(checkout, 'dist', 'cli', 'main.js'),
-  });
+  const { name = 'rollcall', checkout = repositoryRoot(), nodes = 3, flags = [] } = options;
+  const main = join(checkout, 'dist', 'cli', 'main.js');
+  const cluster = await ProcessCluster.start({ nodes, main, flags });
   const manifest = readFileSync(join(checkout, 'package.json'), 'utf8');
   const control: GrpcConnection[] = [];
+  let joined = 0;
   const node = (position: number) => present(cluster.nodes[position], 'a node');
   const leader = async (): Promise<number | undefined> => {
     const found = await cluster.leader();
@@ -161,6 +210,11 @@ export async function startRollcall(options: RollcallOptions = {}): Promise<Targ
     kill: (position, signal = 'SIGKILL') => node(position).kill(signal),
     restart: async (position) => node(position).start(),
     logFile: (position) => node(position).logFile,
+    joinLearner: () =>
+      joinLearner(cluster, main, `joining-${++joined}`, async () => {
+        const status = await node((await leader()) ?? 0).status();
+        return Number(status.commit_index);
+      }),
     terms: async () => {
       const statuses = await Promise.all(cluster.nodes.map((one) => one.status(5000)));
       return statuses.map(({ term }) => Number(term));

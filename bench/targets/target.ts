@@ -8,6 +8,15 @@ export interface HeartbeatStream {
   close(): void;
 }
 
+/** An empty node on its way into the cluster. */
+export interface JoiningNode {
+  /** True once it has applied everything that was committed when this was asked. */
+  caughtUp(): Promise<boolean>;
+  /** Milliseconds from its first request for a snapshot until the snapshot was in place; undefined: none was needed. */
+  snapshotMs(): number | undefined;
+  stop(): Promise<void>;
+}
+
 export interface Target {
   readonly name: string;
   readonly version: string;
@@ -38,6 +47,8 @@ export interface Target {
   kill(position: number, signal?: NodeJS.Signals): Promise<void>;
   restart(position: number): Promise<void>;
   logFile?(position: number): string;
+  /** Starts an empty node that joins as a learner. */
+  joinLearner?(): JoiningNode;
   /** The term each node is in. */
   terms?(): Promise<readonly number[]>;
   stop(): Promise<void>;

@@ -28,6 +28,8 @@ export interface Workload {
   readonly inFlight: readonly number[];
   /** How many nodes it needs; 3 by default. */
   readonly nodes?: number;
+  /** Server flags beyond the defaults. */
+  readonly flags?: readonly string[];
   /** True where only this program can be the target, not another system. */
   readonly ownOnly?: boolean;
   run(target: Target, options: WorkloadOptions): Promise<Round>;
