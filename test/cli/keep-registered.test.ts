@@ -31,7 +31,7 @@ async function keep(beats: readonly Answer[]): Promise<Kept> {
     if (beat >= beats.length) context.interrupt();
     return answer;
   });
-  const line = `register --service s --host h --port 1 --id i --keep --timeout-ms 100 --endpoints ${registry.endpoint}`;
+  const line = `register --service s --host h --port 1 --id i --keep --timeout-ms 5000 --endpoints ${registry.endpoint}`;
   const exitCode = await runProgram(line.split(' '), context, '');
   return { exitCode, asked: registry.asked, context };
 }
