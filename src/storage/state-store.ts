@@ -81,6 +81,7 @@ class LevelStateStore implements StateStore {
   #appliedIndex: LogIndex;
   #writing = false;
   #installing: Promise<void> | undefined;
+  #settling: Promise<void> | undefined;
   #stage: LevelStage | undefined;
   #snapshots = 0;
   #failure: DiskError | undefined;
@@ -118,10 +119,13 @@ class LevelStateStore implements StateStore {
   // LevelDB syncs the file it writes to, and the names in its directory only when it begins a new manifest: a power cut
   // could take a whole file with batches that were written durably.
   async settle(): Promise<LogIndex> {
-    await this.#installing;
+    while (this.#installing !== undefined) await this.#installing;
     const settled = this.#appliedIndex;
     const { files, paths } = this.#base;
-    await this.#onDisk('Settling the state store', () => files.syncDirectory(paths.current));
+    this.#settling = this.#onDisk('Settling the state store', () =>
+      files.syncDirectory(paths.current),
+    );
+    await this.#settling;
     return settled;
   }
 
@@ -132,7 +136,7 @@ class LevelStateStore implements StateStore {
   }
 
   async snapshot(): Promise<StateSnapshot> {
-    await this.#installing;
+    while (this.#installing !== undefined) await this.#installing;
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#snapshots >= maxSnapshots) {
       throw new Error(`no more than ${maxSnapshots} snapshots of the state are open at a time`);
@@ -157,7 +161,7 @@ class LevelStateStore implements StateStore {
   }
 
   async stage(header: SnapshotHeader): Promise<SnapshotStage> {
-    await this.#installing;
+    while (this.#installing !== undefined) await this.#installing;
     await this.#stage?.abandon();
     const { files, paths } = this.#base;
     await this.#onDisk('Removing a snapshot', () => discardStaged(files, paths));
@@ -176,6 +180,7 @@ class LevelStateStore implements StateStore {
   async #reopen(exchange: () => Promise<void>, { index }: SnapshotHeader): Promise<void> {
     assert(!this.#writing, 'nothing is written while a snapshot is installed');
     this.#installing = this.#onDisk('Installing a snapshot', async () => {
+      await this.#settling;
       // Ends the snapshots of the content that goes, too: their readers are told by an error.
       await this.#database.close();
       await exchange();

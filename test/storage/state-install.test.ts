@@ -1,5 +1,6 @@
 // A snapshot on its way into the state store, with the process killed or the power cut at each step: what is opened next is
 // the old content or the new one, whole, and nothing else is left (G3, G13).
+import { EventEmitter, once } from 'node:events';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,6 +9,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import { present } from '../../src/lib/assert.ts';
 import { logIndex } from '../../src/lib/ids.ts';
 import type { StateStore } from '../../src/node/ports.ts';
+import { stateFiles, type StateFiles } from '../../src/storage/state-files.ts';
 import { openStateStore } from '../../src/storage/state-store.ts';
 import { CrashRecorder } from '../support/crash-recorder.ts';
 import { contentOf, headerOf, StateModel, testHasher } from '../support/state-batches.ts';
@@ -242,4 +244,51 @@ describe('what is left over', () => {
     await store.close();
     expect(await readdir(directory)).toEqual(['state']);
   });
+});
+
+test('a settle that is under way is finished before the content is exchanged, and one that comes then waits', async () => {
+  const directory = await mkdtemp(join(root, 'settle-'));
+  const state = join(directory, 'state');
+  const gate = new EventEmitter();
+  const held = once(gate, 'open');
+  const steps: string[] = [];
+  let holding = false;
+  const files: StateFiles = {
+    ...stateFiles,
+    async syncDirectory(path) {
+      if (holding && path === state) {
+        steps.push('settling');
+        await held;
+      }
+      await stateFiles.syncDirectory(path);
+      if (holding && path === state) steps.push('settled');
+    },
+    async rename(from, to) {
+      steps.push(`rename ${from.slice(directory.length + 1)}`);
+      await stateFiles.rename(from, to);
+    },
+  };
+  const store = await open(directory, 0, { files });
+  await store.write(present(mine.last, 'it has a state'));
+  const stage = await store.stage(headerOf(present(theirs.last, 'it has a state')));
+  await stage.add(theirs.stored());
+  await stage.seal();
+  steps.length = 0;
+  holding = true;
+  const first = store.settle();
+  const installing = stage.install();
+  const second = store.settle();
+  await store.bytes();
+  expect(steps).toEqual(['settling']);
+  gate.emit('open');
+  expect(await first).toBe(oldFloor);
+  await installing;
+  expect(await second).toBe(newFloor);
+  expect(steps.slice(0, 4)).toEqual([
+    'settling',
+    'settled',
+    'rename state',
+    'rename state.incoming',
+  ]);
+  await store.close();
 });
