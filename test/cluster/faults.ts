@@ -1,5 +1,5 @@
 // What a round does to the cluster, and when its effect counts as seen.
-import { rmSync } from 'node:fs';
+import { readFileSync, rmSync } from 'node:fs';
 import type { ServiceError } from '@grpc/grpc-js';
 import { present } from '../../src/lib/assert.ts';
 import type { ProcessCluster, ProcessNode } from '../support/process-cluster.ts';
@@ -100,8 +100,13 @@ export const terminateLeader: Fault = {
   gap: longestSilence,
   strike: async (cluster) => {
     const leader = await cluster.waitForLeader();
+    const logged = readFileSync(leader.logFile, 'utf8').length;
     await leader.kill('SIGTERM');
     if (leader.exitCode !== 0) throw new Error(`${leader.id} ended with ${leader.exitCode}`);
+    const since = readFileSync(leader.logFile, 'utf8').slice(logged);
+    if (!since.includes('"transferStarted"')) {
+      throw new Error(`${leader.id} went without handing over:\n${since}`);
+    }
     return { heal: () => leader.start() };
   },
 };
