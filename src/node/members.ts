@@ -247,7 +247,7 @@ export class Members {
       case 'notCaughtUp':
         return this.#settle(pending, failed('failedPrecondition', this.#behind(pending.change)));
       case 'wouldLoseQuorum':
-        return this.#settle(pending, WOULD_LOSE_QUORUM);
+        return this.#wait(pending, WOULD_LOSE_QUORUM);
       case 'invalidChange':
         return this.#settle(pending, INVALID);
       case 'overloaded':

@@ -87,6 +87,34 @@ describe('a node that joins', () => {
     await expectEqualStates(cluster);
   });
 
+  test('that has only entries from before its time is not formed, and begins again with them', async () => {
+    const clock: { after?: (ms: number, then: () => void) => unknown } = {};
+    const slowly = (): Promise<void> =>
+      new Promise((resolve) => clock.after?.(20, () => resolve()));
+    const cluster = await MemoryCluster.elected({
+      raftLimits: { maxAppendBytes: 200, maxInflightMessages: 1 },
+      log: (id) => (id === 'n3' && clock.after !== undefined ? { beforeDurable: slowly } : {}),
+    });
+    clock.after = (ms, then) => cluster.clock.after(ms, then);
+    for (let i = 0; i < 50; i++) await cluster.register('n1', `i-${i}`);
+    // The name is that of a former member, so the log tells first of another data-dir.
+    await cluster.crash('n3');
+    cluster.wipe('n3');
+    await cluster.settled();
+    await cluster.change('n1', remove('n3'));
+    await cluster.startNode('n3', { join: true });
+    const { log } = cluster.disk('n3');
+    await cluster.clock.until(() => log.entries.length > 5, 'a part of the log');
+    expect(log.entries.some(({ kind }) => kind === 'membership')).toBe(false);
+    expect(cluster.disk('n3').formed).toBeUndefined();
+    await cluster.crash('n3');
+    await cluster.startNode('n3', { join: true });
+    await expectEqualStates(cluster);
+    await cluster.clock.advance(200);
+    expect(cluster.disk('n3').formed).toBeDefined();
+    expect(cluster.members('n3')).toBe('n1 n2 n3?');
+  });
+
   test('waits, serves nothing and says why while nobody takes it in', async () => {
     const cluster = await MemoryCluster.start({ started: [] });
     await cluster.startNode('n4', { join: true });
@@ -175,6 +203,31 @@ describe('a removed member', () => {
     await cluster.clock.advance(5000);
     expect(cluster.node(one).status().term).toBe(cluster.node(other).status().term);
     expect(cluster.fatals).toEqual([]);
+  });
+
+  test('that leads under load hands over as fast, although the others have applied its removal', async () => {
+    const clock: { after?: (ms: number, then: () => void) => unknown } = {};
+    const slowly = (): Promise<void> =>
+      new Promise((resolve) => {
+        if (clock.after === undefined) resolve();
+        else clock.after(25, () => resolve());
+      });
+    const cluster = await MemoryCluster.elected({ log: () => ({ beforeDurable: slowly }) });
+    const [leader, one = ''] = roles(cluster);
+    clock.after = (ms, then) => cluster.clock.after(ms, then);
+    const removal = cluster.outcome(cluster.node(leader).changeMembers(remove(leader), {}));
+    let writes = 0;
+    const startMs = cluster.clock.now();
+    const leads = (id: string): boolean => cluster.node(id).status().role === 'leader';
+    while (!cluster.ids.some((id) => id !== leader && leads(id))) {
+      void cluster.outcome(cluster.write(one, registration(`load-${++writes}`)));
+      await cluster.clock.advance(3);
+      expect(cluster.clock.now() - startMs).toBeLessThan(280);
+    }
+    expect('value' in (await removal)).toBe(true);
+    await cluster.clock.advance(2000);
+    await cluster.read(one);
+    expect(cluster.node(one).registry.instanceCount).toBe(writes);
   });
 
   test('that lost its disk comes back as another incarnation and votes again', async () => {
