@@ -7,7 +7,7 @@ import type { StoredRecord } from '../registry/index.ts';
 import type { SnapshotHeader } from './ports.ts';
 
 /** Raised with every change that an older node could not read. */
-export const SNAPSHOT_FORMAT = 1;
+const SNAPSHOT_FORMAT = 1;
 
 /** What chunk 0 says first: which state of which cluster follows. */
 export interface StreamHeader extends SnapshotHeader {
