@@ -19,7 +19,7 @@ const USAGE = `usage: planted [--only TEXT]... [--simulated] [--schedules N] [--
   --seed       seed of the first schedule and of the first simulation (default 1)
   --workers    bugs hunted at the same time (default 1)
   --json       one line of JSON for each bug
-  --record     writes the simulator's table into docs/testing.md; needs all of its bugs
+  --record     writes what became of the simulator's bugs into the table of docs/testing.md
   --list       print the names and stop`;
 
 interface Settings extends HuntOptions {

@@ -35,6 +35,10 @@ export const leaseBugs: readonly PlantedBug[] = [
     patch('node/lease-table.ts', 'this.#pausedMs += lengthMs;', ''),
   ),
   leases(
+    'a pause of the leader is counted twice',
+    patch('node/lease-table.ts', 'this.#pausedMs += lengthMs;', 'this.#pausedMs += 2 * lengthMs;'),
+  ),
+  leases(
     'whoever was suspected when a round failed is never looked at again',
     patch('node/lease-expirer.ts', 'this.#suspects = this.#suspects.concat(asked);', ''),
   ),
