@@ -1,7 +1,15 @@
 // Who belongs to the cluster: configurations act where they are appended and go with their entries; learners count for
 // nothing; each rule of a change is one reason to refuse it (dissertation chapter 4).
 import { describe, expect, test } from 'vitest';
-import type { LogEntry, Membership, RejectReason } from '../../src/raft/index.ts';
+import { losePeer } from '../../src/raft/election.ts';
+import {
+  type LogEntry,
+  type Membership,
+  raftDefaults,
+  type RejectReason,
+} from '../../src/raft/index.ts';
+import { appendToLog } from '../../src/raft/membership.ts';
+import { createState } from '../../src/raft/state.ts';
 import {
   acknowledge,
   appendEntries,
@@ -9,9 +17,11 @@ import {
   becomeLeader,
   committedBy,
   entry,
+  floorOf,
   heartbeat,
   inTerm,
   type LoneNode,
+  membershipOf,
   n1,
   n2,
   n3,
@@ -289,6 +299,25 @@ describe('a voter that is removed', () => {
     node.tick(5);
     expect(node.settle().sent.filter(({ to }) => to === n3)).toEqual([]);
     expect(node.raft.peers().map(({ peer }) => peer)).toEqual([n2]);
+  });
+
+  test('is forgotten as one whose process is gone: should it return, it is heard like any other', () => {
+    const state = createState({
+      config: { ...raftDefaults, id: n1, membershipOf, seed: 1 },
+      hardState: { term: inTerm(1), votedFor: undefined, commitIndex: at(0) },
+      floor: floorOf(three),
+      configurations: [],
+      runs: [],
+      lastIndex: at(0),
+      tail: [],
+      appliedIndex: at(0),
+    });
+    losePeer(state, n3);
+    expect([...state.gone]).toEqual([n3]);
+    appendToLog(state, members(1, 1, two));
+    expect([...state.gone]).toEqual([]);
+    losePeer(state, n3);
+    expect([...state.gone]).toEqual([]);
   });
 
   test('does not campaign once it knows that this is committed', () => {

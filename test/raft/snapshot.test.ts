@@ -91,6 +91,19 @@ describe('a follower that is to pull a snapshot', () => {
     });
   });
 
+  test('keeps what arrived just before and has not been written, and writes only what lies behind', () => {
+    const node = startNode();
+    node.receive(n2, appendEntries(2, [0, 0], entries(1, 1, 1, 2, 2, 2)));
+    node.receive(n2, installSnapshot(2));
+    bring(node, 4, 2);
+    const { persist } = node.take();
+    expect(persist).toMatchObject({ floor: { index: 4 }, entries: [{ index: 5 }, { index: 6 }] });
+    expect(node.written()).toHaveLength(2);
+    expect(node.raft.view().persistedIndex).toBe(0);
+    node.step({ kind: 'persisted', sequence: persist?.sequence ?? 0, term: inTerm(2) });
+    expect(node.raft.view().persistedIndex).toBe(6);
+  });
+
   test('pitfall 3: a configuration that was never committed does not outlive the log it stood in', () => {
     const phantom = { ...entry(6, 1), kind: 'membership' as const, payload: payloadOf(two) };
     const node = startNode({ log: [...entries(1, 1, 1, 1, 1), phantom] });
