@@ -4,9 +4,9 @@ import { drawPlan } from './plan.ts';
 import { runPlan } from './run-plan.ts';
 
 describe('the simulator', () => {
-  test.for([101, 102, 103, 104, 105])('runs seed %i twice alike', async (seed) => {
-    const first = await runPlan(drawPlan(seed, 2000));
-    const second = await runPlan(drawPlan(seed, 2000));
+  test.for([101, 102, 103, 104, 105, 106, 107, 108])('runs seed %i twice alike', async (seed) => {
+    const first = await runPlan(drawPlan(seed, 4000));
+    const second = await runPlan(drawPlan(seed, 4000));
     expect(second.hash).toBe(first.hash);
     expect(second.events).toBe(first.events);
   });
