@@ -173,6 +173,17 @@ describe('a change that was never committed', () => {
   });
 });
 
+describe('a request to hand leadership over', () => {
+  test('that a follower passes on is acted upon once', async () => {
+    const cluster = await MemoryCluster.elected();
+    const [follower = ''] = cluster.followers();
+    const { term } = cluster.node(follower).status();
+    await cluster.change(follower, { kind: 'transfer', nodeId: '' });
+    await cluster.clock.advance(2000);
+    expect(cluster.node(follower).status().term).toBe(term + 1);
+  });
+});
+
 describe('an announced name', () => {
   test('is bound by the leader when an empty node that was added before says hello again', async () => {
     const cluster = await MemoryCluster.elected();

@@ -2,6 +2,8 @@
 import { describe, expect, test } from 'vitest';
 import { nodeId } from '../../src/lib/ids.ts';
 import type { Member } from '../../src/node/peer-protocol.ts';
+import { selectorOf } from '../registry/fixtures.ts';
+import { simWatchFormat } from '../sim/record-text.ts';
 import { LINEARIZABLE, MemoryCluster, registration } from '../support/memory-cluster.ts';
 
 const announced = (id: string, more: Partial<Member> = {}): Member => ({
@@ -154,8 +156,16 @@ describe('a removed member', () => {
     await cluster.register('n1', 'kept');
     const [leader, gone, other = ''] = roles(cluster);
     const { term } = cluster.node(leader).status();
-    expect(await cluster.change(other, remove(gone ?? ''))).toHaveLength(2);
     const left = cluster.node(gone ?? '');
+    const ends: string[] = [];
+    left.watches.open({
+      selector: selectorOf({ namespace: 'default' }),
+      resumeToken: '',
+      format: simWatchFormat,
+      sink: { write: () => true, end: ({ message }) => ends.push(message) },
+      acknowledges: false,
+    });
+    expect(await cluster.change(other, remove(gone ?? ''))).toHaveLength(2);
     await cluster.clock.until(
       () => left.status().problems.some((problem) => problem.includes('was removed')),
       'the removed node says so',
@@ -163,6 +173,8 @@ describe('a removed member', () => {
       () => cluster.picture(),
     );
     await cluster.clock.advance(10_000);
+    // Nothing new comes there any more: its readers are sent elsewhere (G6).
+    expect(ends).toEqual([expect.stringContaining('was removed')]);
     expect(cluster.node(leader).status()).toMatchObject({ role: 'leader', term });
     await cluster.register(other, 'without it');
     expect(left.registry.get('default', 'kept')).toBeDefined();
