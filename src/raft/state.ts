@@ -81,7 +81,7 @@ interface LeaderReads {
 }
 
 /** Leadership on its way to another node. */
-export interface Transfer {
+interface Transfer {
   readonly target: NodeId;
   /** This leader is no voter any more and ends with the transfer, whatever comes of it. */
   leaves: boolean;
