@@ -297,6 +297,20 @@ export function peerTransportConformance(
       expect(n1.events.map(({ kind }) => kind)).toEqual(['connected']);
     });
 
+    test('ends the stream of a peer that is dismissed, which dials again and is judged anew', async () => {
+      const [n1, n2] = await pair();
+      const refusal: Refusal = { reason: 'removed', message: 'n1 was removed.' };
+      n2.refuses = () => refusal;
+      n2.transport.dismiss(n1.id);
+      await until('the refusal', () => n1.seen('refused', n2) >= 1);
+      expect(n1.seen('broken', n2)).toBe(1);
+      expect(n1.transport.send(n2.id, [numbered(1)])).toBe(false);
+      // Nobody of that name has dialled.
+      n2.transport.dismiss(nodeId('n9'));
+      n2.refuses = () => undefined;
+      await until('the new stream', () => n1.seen('connected', n2) === 2);
+    });
+
     test('is silent once stopped', async () => {
       const [n1, n2] = await pair();
       await n1.transport.stop();
