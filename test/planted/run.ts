@@ -50,6 +50,8 @@ function controls(bugs: readonly PlantedBug[]): readonly PlantedBug[] {
   ];
 }
 
+const CONTROL_SEEDS = 40;
+
 /** Without a bug the seeds that caught one are quiet. One that is not says something about the sources, not about a bug. */
 class Controls {
   readonly #workshop: Workshop;
@@ -84,11 +86,17 @@ class Controls {
     );
     const loud = outcomes.filter(({ outcome }) => outcome.kind !== 'survived');
     const quiet = outcomes.length - loud.length;
-    const after = `${quiet} seeds that caught a bug`;
+    const after = `${quiet} seeds, all that caught a bug among them`;
     return [
       ...loud.map(({ seed, outcome }) => controlRow(`control: seed ${seed}`, outcome)),
       ...(quiet > 0 ? [controlRow('control: simulation', { kind: 'survived', after })] : []),
     ];
+  }
+
+  /** The first seeds, whether they caught anything or not: a checker that barks at times does so at other times with a bug. */
+  async ofFirstSeeds(): Promise<void> {
+    const { seed: first } = this.#settings;
+    for (let seed = first; seed < first + CONTROL_SEEDS; seed++) await this.ofSeed(seed);
   }
 
   async #run(hunter: (directory: string) => Promise<Outcome>): Promise<Outcome> {
@@ -197,6 +205,7 @@ async function main(settings: Settings): Promise<number> {
     }
   };
   await Promise.all(Array.from({ length: settings.workers }, work));
+  if (bugs.some(({ hunter }) => hunter.kind === 'simulation')) await quiet.ofFirstSeeds();
   for (const row of await quiet.rows()) report(row);
   for (const scenario of new Set(bugs.flatMap((bug) => bug.scenario ?? []))) {
     report(controlRow(`control: ${scenario}`, await quiet.ofScenario(scenario)));
