@@ -10,7 +10,7 @@ import { lastTerm, openLog, type RaftLog } from './log.ts';
 import type { Session } from './messages.ts';
 import { createOutbox, type Outbox } from './outbox.ts';
 import type { Progress } from './progress.ts';
-import type { Configuration, HardState, LogEntry, LogFloor, TermRun } from './types.ts';
+import type { Configuration, HardState, LogEntry, LogFloor, Membership, TermRun } from './types.ts';
 
 /** When this node campaigns next. */
 export interface ElectionTimer {
@@ -204,7 +204,7 @@ export function createState(start: RaftStart): RaftState {
     wantTicks: 0,
     configurationTold: undefined,
     outbox: createOutbox(),
-    role: createFollower(undefined, drawTimer(config, random)),
+    role: createFollower(undefined, firstTimer(config, newest(history).membership, random)),
     term: hardState.term,
     votedFor: hardState.votedFor,
     commitIndex: logIndex(Math.max(hardState.commitIndex, appliedIndex, floor.index)),
@@ -219,6 +219,12 @@ export function createState(start: RaftStart): RaftState {
     lastContext: random.integer(0, 2 ** 31) * 2 ** 20,
     lastTicket: 0,
   };
+}
+
+/** A node that starts leaves a leader it does not know of time to be heard. The only voter has nobody to wait for. */
+function firstTimer(config: RaftConfig, { voters }: Membership, random: Random): ElectionTimer {
+  const timer = drawTimer(config, random);
+  return voters.length === 1 && voters[0] === config.id ? { ...timer, timeoutTicks: 1 } : timer;
 }
 
 /** A full election timeout, from [electionTicks, 2 * electionTicks). */

@@ -90,9 +90,9 @@ describe('pre-vote', () => {
     expect(answerTo(follower, n2, preVote(2, [9, 9]))).toMatchObject({ voteGranted: true });
   });
 
-  test('alone in its cluster a node elects itself once its vote is durable', () => {
+  test('alone in its cluster a node campaigns with its first tick and leads once its vote is durable', () => {
     const node = startNode({ voters: [nodeId('n1')] });
-    timeOut(node);
+    node.tick();
     expect(node.raft.view().role).toBe('candidate');
     node.settle();
     expect(node.raft.view()).toMatchObject({ role: 'leader', term: 1, commitIndex: 1 });
