@@ -28,7 +28,7 @@ export interface WatchSource {
 
 type Position =
   /** The token was newer than this node: nothing is sent until `until` is applied here. */
-  | { readonly kind: 'waiting'; readonly until: Revision }
+  | { readonly kind: 'waiting'; readonly until: ResumeFrom }
   /** A state is owed; it is taken when the sink has room. */
   | { readonly kind: 'unset' }
   /** In the middle of the state at `at`, sent up to and including `after`. */
@@ -38,13 +38,20 @@ type Position =
   /** Everything up to the ring's last revision was sent or did not concern this reader. */
   | { readonly kind: 'current' };
 
+/** Where a valid token of this cluster says the reader stands. */
+export interface ResumeFrom {
+  readonly revision: Revision;
+  /** Only a part of that revision's state was sent: the reader needs a whole one, and none that is older. */
+  readonly more: boolean;
+}
+
 export interface WatchReaderOptions {
   readonly source: WatchSource;
   readonly audience: Audience<WatchReader>;
   readonly format: WatchFormat;
   readonly sink: WatchSink;
-  /** Where a valid token of this cluster says the reader stands; undefined: begin with the state. */
-  readonly resumeAt: Revision | undefined;
+  /** undefined: begin with the state. */
+  readonly resumeAt: ResumeFrom | undefined;
 }
 
 /** Encoded bytes of a state's part beside its instances, per instance. */
@@ -123,7 +130,7 @@ export class WatchReader implements WatchCursor {
 
   /** The node has applied up to `last`; wakes a reader whose token was newer than the node. */
   reached(last: Revision): void {
-    if (this.#position.kind !== 'waiting' || this.#position.until > last) return;
+    if (this.#position.kind !== 'waiting' || this.#position.until.revision > last) return;
     this.#position = this.#start(this.#position.until);
     this.#source.schedule(this);
   }
@@ -156,12 +163,13 @@ export class WatchReader implements WatchCursor {
     return true;
   }
 
-  #start(resumeAt: Revision | undefined): Position {
+  #start(resumeAt: ResumeFrom | undefined): Position {
     const { ring } = this.#source;
-    if (resumeAt === undefined || resumeAt < ring.floor) return { kind: 'unset' };
-    if (resumeAt > ring.last) return { kind: 'waiting', until: resumeAt };
+    if (resumeAt === undefined || resumeAt.revision < ring.floor) return { kind: 'unset' };
+    if (resumeAt.revision > ring.last) return { kind: 'waiting', until: resumeAt };
+    if (resumeAt.more) return { kind: 'unset' };
     this.#exactUntil = ring.last;
-    return this.#after(resumeAt);
+    return this.#after(resumeAt.revision);
   }
 
   #after(sent: Revision): Position {

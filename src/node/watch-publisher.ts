@@ -7,7 +7,7 @@ import { RegistryError } from '../lib/registry-error.ts';
 import type { ChangeGroup, Registry } from '../registry/index.ts';
 import { AudienceIndex } from './watch-audience.ts';
 import type { Clock } from './ports.ts';
-import { WatchReader, type WatchSource } from './watch-cursor.ts';
+import { type ResumeFrom, WatchReader, type WatchSource } from './watch-cursor.ts';
 import type { WatchCursor, WatchHub, WatchOpen, WatchPublisher } from './watch-hub.ts';
 import { WatchMessages } from './watch-messages.ts';
 import { WatchRing } from './watch-ring.ts';
@@ -151,13 +151,12 @@ class Hub implements WatchHub, WatchPublisher {
     for (const reader of this.#readers) reader.end(error);
   }
 
-  /** Where a token says its reader stands; undefined where only a new state helps. Throws for a bad token. */
-  #resumeAt(token: string, digest: Uint8Array): Revision | undefined {
+  /** Where a token says its reader stands; undefined where it says nothing here. Throws for a bad token. */
+  #resumeAt(token: string, digest: Uint8Array): ResumeFrom | undefined {
     if (token === '') return undefined;
     const point = decodeResumeToken(token, digest);
-    // A part of a state is no state, and another cluster's revisions mean nothing here.
-    const isOfThisCluster = point.clusterUuid === this.#options.clusterUuid();
-    return point.more || !isOfThisCluster ? undefined : point.revision;
+    // Another cluster's revisions mean nothing here.
+    return point.clusterUuid === this.#options.clusterUuid() ? point : undefined;
   }
 
   #schedule(reader: WatchReader): void {

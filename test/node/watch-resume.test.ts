@@ -104,6 +104,22 @@ describe('a resumed watch', () => {
     );
   });
 
+  test('waits with the token of a part of a state until the node has that state, and gets none that is older (G11)', () => {
+    const worlds = [new WatchWorld({ messageBytes: 2000 }), new WatchWorld()] as const;
+    const [ahead, behind] = worlds;
+    const many = Array.from({ length: 60 }, (_, nth) => ({ id: `j${nth}` }));
+    for (const world of worlds) grow(world, 1);
+    ahead.publish(ahead.catalogue.register(...many));
+    const first = ahead.watch({}, '', new Reader(2));
+    expect(first.last).toMatchObject({ revision: 2, more: true });
+    const reader = behind.watch({}, first.last?.resumeToken);
+    expect(reader.received).toEqual([]);
+    behind.publish(behind.catalogue.register(...many));
+    behind.clock.rest();
+    expect(reader.received[0]).toMatchObject({ revision: 2, reset: true });
+    expect(reader.state.size).toBe(61);
+  });
+
   test('is refused with the token of another selector or with no token at all, and opens nothing', () => {
     const world = new WatchWorld();
     const token = world.watch({ services: ['s0'] }).last?.resumeToken ?? '';
