@@ -39,9 +39,20 @@ export function recordTable(rows: readonly Row[], bugs: readonly PlantedBug[]): 
 }
 
 function line({ bug, outcome, scenario }: Row): string {
-  const seeds = outcome.kind === 'spoilt' ? 'not judged' : Number.parseInt(outcome.after, 10);
-  const by = outcome.kind === 'caught' ? outcome.by : '**survived**';
   const paired = scenario === undefined ? '' : (bug.scenario ?? '');
-  const cells = [bug.area ?? '', bug.name, String(seeds), by, paired];
+  const cells = [bug.area ?? '', bug.name, ...told(outcome, scenario), paired];
   return `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |`;
+}
+
+function told(outcome: Outcome, scenario: Outcome | undefined): readonly [string, string] {
+  switch (outcome.kind) {
+    case 'caught':
+      return [`${Number.parseInt(outcome.after, 10)}`, outcome.by];
+    case 'survived': {
+      const alone = scenario?.kind === 'caught' ? 'its scenario alone' : '**nobody**';
+      return [`> ${Number.parseInt(outcome.after, 10)}`, alone];
+    }
+    case 'spoilt':
+      return ['', '**not judged**'];
+  }
 }
