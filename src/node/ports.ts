@@ -77,8 +77,10 @@ export interface SnapshotHeader {
 /** A view of the store as of one batch, whatever is written meanwhile (an explicit LevelDB snapshot). */
 export interface StateSnapshot {
   readonly header: SnapshotHeader;
+  /** The content it shows has lost its place to an installed snapshot, or is about to: it can no longer be read. */
+  readonly ended: boolean;
   /** The records that follow the key `after` ('' begins), in the order of their keys, of about `maxBytes` together and at
-   * least one; `done` when none follow them. Rejects with damage. */
+   * least one; `done` when none follow them. Rejects with damage, and when the view has ended. */
   read(
     after: string,
     maxBytes: number,

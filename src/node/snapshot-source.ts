@@ -75,7 +75,9 @@ export class SnapshotSource {
   /** The snapshots that are open: the log behind them is what their pullers need next. */
   open(): readonly { readonly peer: NodeId; readonly index: LogIndex }[] {
     return [...this.#clients].flatMap(([peer, { transfer }]) =>
-      transfer === undefined ? [] : [{ peer, index: transfer.view.header.index }],
+      transfer === undefined || transfer.view.ended
+        ? []
+        : [{ peer, index: transfer.view.header.index }],
     );
   }
 
@@ -102,14 +104,17 @@ export class SnapshotSource {
   async #work(peer: NodeId, client: Client): Promise<void> {
     client.working = true;
     for (let asked = client.asked.shift(); asked !== undefined; asked = client.asked.shift()) {
+      const { request, reply } = asked;
+      let chunk: SnapshotChunk | undefined;
       try {
-        const { request, reply } = asked;
         const transfer = await this.#transferFor(peer, client, request);
-        const chunk = transfer === undefined ? gone(request) : await this.#chunk(transfer, request);
-        if (chunk !== undefined && !this.#stopped) reply(chunk);
+        chunk = transfer === undefined ? gone(request) : await this.#chunk(transfer, request);
       } catch (error) {
-        if (!this.#stopped) this.#host.damaged(error);
+        // A snapshot that this node took over itself has ended the view: no damage, but nothing to go on with either.
+        if (client.transfer?.view.ended === true) chunk = gone(request);
+        else if (!this.#stopped) this.#host.damaged(error);
       }
+      if (chunk !== undefined && !this.#stopped) reply(chunk);
     }
     client.working = false;
   }
@@ -143,6 +148,10 @@ export class SnapshotSource {
     client: Client,
     { snapshotId, chunk }: SnapshotRequest,
   ): Promise<Transfer | undefined> {
+    if (client.transfer?.view.ended === true) {
+      this.#close(peer, client.transfer, 'ended');
+      client.transfer = undefined;
+    }
     const { transfer } = client;
     if (snapshotId !== '') return transfer?.id === snapshotId ? transfer : undefined;
     if (chunk !== 0) return undefined;

@@ -10,7 +10,7 @@ import type { Database } from './state-database.ts';
 const maxRows = 16_384;
 
 /** Rejects when nothing has been written since the store was made, or since the version that kept no configuration. */
-export async function openSnapshot(database: Database): Promise<StateSnapshot> {
+export async function openSnapshot(database: Database): Promise<Omit<StateSnapshot, 'ended'>> {
   const view = database.snapshot();
   try {
     const value = await database.get(metaKey, { snapshot: view });

@@ -84,6 +84,8 @@ class LevelStateStore implements StateStore {
   #settling: Promise<void> | undefined;
   #stage: LevelStage | undefined;
   #snapshots = 0;
+  /** Rises when other content takes the place of this one, which ends the views of it. */
+  #content = 0;
   #failure: DiskError | undefined;
 
   constructor(base: Base, database: Database, image: StateImage, discarded: string | undefined) {
@@ -148,9 +150,14 @@ class LevelStateStore implements StateStore {
       counted = false;
     };
     try {
+      const content = this.#content;
+      const ended = (): boolean => content !== this.#content;
       const view = await openSnapshot(this.#database);
       return {
         header: view.header,
+        get ended() {
+          return ended();
+        },
         read: (after, maxBytes) => view.read(after, maxBytes),
         close: () => view.close().finally(uncount),
       };
@@ -181,7 +188,8 @@ class LevelStateStore implements StateStore {
     assert(!this.#writing, 'nothing is written while a snapshot is installed');
     this.#installing = this.#onDisk('Installing a snapshot', async () => {
       await this.#settling;
-      // Ends the snapshots of the content that goes, too: their readers are told by an error.
+      // Closing ends the views of the content that goes, too.
+      this.#content += 1;
       await this.#database.close();
       await exchange();
       this.#database = databaseAt(this.#base.paths.current);

@@ -212,6 +212,20 @@ export function describeStateSnapshots(
       expect(await contentNow()).toEqual(contentOf(other.stored()));
     });
 
+    test('ends the views of the content whose place it takes, and closing them is no error', async () => {
+      await store.write(model.next({ put: many(50) }));
+      const view = await store.snapshot();
+      await view.read('', 100);
+      const stage = await sealed();
+      await stage.install();
+      await expect(view.read('', 100)).rejects.toThrow();
+      await view.close();
+      const further = [];
+      for (let count = 0; count < 4; count++) further.push(await store.snapshot());
+      for (const one of further) await one.close();
+      expect(await contentNow()).toEqual(contentOf(other.stored()));
+    });
+
     test('that lacks a record, or has a changed one, is refused as a mismatch', async () => {
       await store.write(model.next({ put: { mine: 'old' } }));
       const header = headerOf(other.next({ put: many(10) }));

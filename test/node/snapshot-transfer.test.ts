@@ -331,6 +331,38 @@ describe('the source', () => {
     expect(answers).toBeLessThanOrEqual(17);
   });
 
+  test('that takes a snapshot over itself gives no more of the state it had, and lives', async () => {
+    const world = await worldWith(50);
+    const node = world.node();
+    const { source, store } = node;
+    const answers: SnapshotChunk[] = [];
+    const ask = async (snapshotId: string, chunk: number): Promise<SnapshotChunk | undefined> => {
+      const request = { kind: 'snapshotRequest', id: 1, snapshotId, chunk } as const;
+      source.serve(OTHER, request, (answer) => answers.push(answer));
+      await world.clock.settle();
+      return answers.at(-1);
+    };
+    const first = await ask('', 0);
+    const view = await store.snapshot();
+    const stage = await store.stage(view.header);
+    for (let after = '', done = false; !done; ) {
+      const part = await view.read(after, 1000);
+      await stage.add(part.records);
+      after = part.records.at(-1)?.key ?? after;
+      ({ done } = part);
+    }
+    await stage.seal();
+    await stage.install();
+    expect(source.open()).toEqual([]);
+    expect(await ask(first?.snapshotId ?? '', 1)).toMatchObject({ snapshotId: '' });
+    expect(node.failures).toEqual([]);
+    // Asked for at once, it is a new one.
+    const again = await ask('', 0);
+    expect(again?.data.length).toBeGreaterThan(0);
+    expect(again?.snapshotId).not.toBe(first?.snapshotId);
+    expect(node.failures).toEqual([]);
+  });
+
   test('that cannot read its store says so: it is not to be trusted', async () => {
     const node = new SourceNode(new TransferWorld().clock);
     await node.fill(3);

@@ -157,6 +157,8 @@ export class MemoryStateStore implements StateStore {
   #writing = false;
   #ended: Error | undefined;
   #snapshots = 0;
+  /** Rises with each snapshot that is installed: views of what was there before have ended. */
+  #content = 0;
   #stage: object | undefined;
 
   constructor(
@@ -221,11 +223,17 @@ export class MemoryStateStore implements StateStore {
     records.sort((left, right) => compareBytewise(left.key, right.key));
     this.#snapshots += 1;
     let open = true;
+    const opened = this.#content;
+    const ended = (): boolean => opened !== this.#content;
     return {
+      get ended() {
+        return ended();
+      },
       header: { index: appliedIndex, term: toTerm(appliedTerm), configuration, meta },
       read: async (after, maxBytes) => {
         this.#assertAlive();
         if (!open) throw new Error('the snapshot is closed');
+        if (ended()) throw new Error('other content has taken the place of this one');
         return partOf(records, after, maxBytes);
       },
       close: async () => {
@@ -257,6 +265,7 @@ export class MemoryStateStore implements StateStore {
         const { sealed } = this.#state;
         assert(sealed !== undefined, 'a snapshot is sealed before it is installed');
         assert(!this.#writing, 'nothing is written while a snapshot is installed');
+        this.#content += 1;
         await this.#step('install');
         installSealed(this.#state, sealed);
         this.#stage = undefined;
