@@ -257,12 +257,17 @@ export class SnapshotPull {
       if (this.#pull !== pull) return;
     }
     assert(pull.stage !== undefined, 'chunk 0 comes first');
+    // One slice is taken into memory while the one before it is on its way to the disk.
+    let staged: Promise<void> = Promise.resolve();
     for (let from = 0; from < content.records.length; from += SLICE_RECORDS) {
       const records = content.records.slice(from, from + SLICE_RECORDS);
       pull.loader.add(records);
-      await pull.stage.add(records);
+      await staged;
       if (this.#pull !== pull) return;
+      staged = pull.stage.add(records);
     }
+    await staged;
+    if (this.#pull !== pull) return;
     pull.records += content.records.length;
     pull.bytes += chunk.data.length;
     pull.progressMs = this.#host.clock.now();
