@@ -158,9 +158,11 @@ async function simulateUntilCaught(
   return { kind: 'survived', after: `${settings.seeds} seeds` };
 }
 
+/** A bug that needs more luck than there are seeds is caught if its scenario catches it; one that has a scenario must be. */
 function isGood({ bug, outcome, scenario }: Row): boolean {
-  if (outcome.kind !== (bug.patches.length === 0 ? 'survived' : 'caught')) return false;
-  return scenario === undefined || scenario.kind === 'caught';
+  if (bug.patches.length === 0) return outcome.kind === 'survived';
+  if (outcome.kind === 'spoilt') return false;
+  return scenario === undefined ? outcome.kind === 'caught' : scenario.kind === 'caught';
 }
 
 function tell(outcome: Outcome): string {

@@ -26,6 +26,7 @@ export const clusterBugs: readonly PlantedBug[] = [
   membership(
     'a configuration stays when its entry is dropped',
     patch('raft/membership.ts', 'adopt(state, truncateHistory(state.history, after));', '{}'),
+    'a configuration goes with its entry when that is dropped',
   ),
   membership(
     'a configuration acts on followers only after a restart',
@@ -86,10 +87,12 @@ export const clusterBugs: readonly PlantedBug[] = [
   learners(
     'a learner campaigns',
     patch('raft/election.ts', "return votes ? undefined : 'it is no voter';", 'return undefined;'),
+    'a learner never campaigns',
   ),
   learners(
     'a learner with an empty log is made a voter',
     patch('raft/change.ts', "return 'notCaughtUp';", 'void added;'),
+    'a learner becomes a voter once it holds the log, not before',
   ),
   snapshots(
     'a log that conflicts with a snapshot keeps what follows',

@@ -45,6 +45,7 @@ export const electionBugs: readonly PlantedBug[] = [
       'hardState: { term, votedFor, commitIndex: state.commitIndex },',
       'hardState: { term, votedFor: undefined, commitIndex: state.commitIndex },',
     ),
+    'a vote is remembered by whoever gave it, whatever happens to the process',
   ),
   election(
     'a vote is told before it is durable',

@@ -6,10 +6,6 @@ const leases = inArea('leases');
 
 export const leaseBugs: readonly PlantedBug[] = [
   leases(
-    'a lease expires without a confirmed round',
-    patch('node/lease-expirer.ts', 'if (isConfirmed) {', 'if (isConfirmed || asked.length > 0) {'),
-  ),
-  leases(
     'a heartbeat is acknowledged without a confirmed round',
     patch(
       'node/heartbeat-rounds.ts',
@@ -29,10 +25,6 @@ export const leaseBugs: readonly PlantedBug[] = [
   leases(
     'a heartbeat is acknowledged while its expiry is in the log',
     patch('node/heartbeat-rounds.ts', 'if (this.#slots.condemned(slot)) return undefined;', ''),
-  ),
-  leases(
-    'a pause of the leader is not taken off the leases',
-    patch('node/lease-table.ts', 'this.#pausedMs += lengthMs;', ''),
   ),
   leases(
     'a pause of the leader is counted twice',

@@ -51,6 +51,7 @@ export const readBugs: readonly PlantedBug[] = [
   reads(
     'a restarted node uses its read contexts again',
     patch('raft/state.ts', 'random.integer(0, 2 ** 31) * 2 ** 20', '0'),
+    'an answer to a former life of the process confirms no read',
   ),
   sessions(
     'an answer of an earlier session counts',

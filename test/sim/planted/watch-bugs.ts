@@ -40,26 +40,30 @@ export const watchBugs: readonly PlantedBug[] = [
   ),
   resume(
     'a token in the middle of a state is taken for the whole state',
-    patch(
-      'node/watch-publisher.ts',
-      'return point.more || !isOfThisCluster',
-      'return !isOfThisCluster',
-    ),
+    patch('node/watch-cursor.ts', "if (resumeAt.more) return { kind: 'unset' };", ''),
   ),
   resume(
     'a node that is behind a token begins with its own older state',
     patch(
       'node/watch-cursor.ts',
-      "if (resumeAt > ring.last) return { kind: 'waiting', until: resumeAt };",
-      "if (resumeAt > ring.last) return { kind: 'unset' };",
+      "if (resumeAt.revision > ring.last) return { kind: 'waiting', until: resumeAt };",
+      "if (resumeAt.revision > ring.last) return { kind: 'unset' };",
+    ),
+  ),
+  resume(
+    'a node that is behind the token of a part begins with its own older state',
+    patch(
+      'node/watch-cursor.ts',
+      'if (resumeAt.revision > ring.last)',
+      'if (!resumeAt.more && resumeAt.revision > ring.last)',
     ),
   ),
   resume(
     'a resumed watch repeats the last revision it had',
     patch(
       'node/watch-cursor.ts',
-      'return this.#after(resumeAt);',
-      "return { kind: 'behind', from: resumeAt };",
+      'return this.#after(resumeAt.revision);',
+      "return { kind: 'behind', from: resumeAt.revision };",
     ),
   ),
 ];

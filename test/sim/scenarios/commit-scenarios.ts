@@ -79,6 +79,33 @@ const pausedLeader = ofCores(
   },
 );
 
+/** n3 asked, died, and asks again: the answer to its first question says nothing of the second. */
+const formerLife = ofCores(
+  'an answer to a former life of the process confirms no read',
+  'etcd#20418, etcd-io/raft#397',
+  (cores) => {
+    cores.cluster('n1', 'n2', 'n3');
+    cores.elect('n1');
+    cores.run(20);
+    cores.read('n3');
+    cores.deliver(({ to, message }) => !(to === 'n3' && message.kind === 'readIndexResponse'));
+    const late = cores.hold(({ to }) => to === 'n3');
+    cores.expect(late.length > 0, 'the answer to n3 is late');
+    cores.restart('n3');
+    cores.tick('n1', 5);
+    cores.deliver();
+    cores.propose('n1', 'acknowledged');
+    cores.run(5, ['n1', 'n2']);
+    const { commitIndex } = cores.core('n1').raft.view();
+    cores.hold(({ to }) => to === 'n3');
+    const token = cores.read('n3');
+    for (const wire of late) cores.arrive(wire);
+    const told = cores.core('n3').reads.get(token) ?? commitIndex;
+    cores.demand(told >= commitIndex, 'G2', `a read after ${commitIndex} is served at ${told}`);
+    comeTogether(cores);
+  },
+);
+
 const unsavedEntries = ofCores(
   'nothing is acknowledged or committed before the disks have it',
   'etcd#14370, etcd#10508',
@@ -117,6 +144,7 @@ const loneNode = ofCores('a single node answers after its own disk', 'etcd#14370
 export const commitScenarios: readonly Scenario[] = [
   twoOfFive,
   pausedLeader,
+  formerLife,
   unsavedEntries,
   loneNode,
 ];

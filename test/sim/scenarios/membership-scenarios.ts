@@ -193,7 +193,70 @@ const removedDisturbs = ofCores(
   },
 );
 
+/** n1 appended a change that nobody else has; the next leader puts something else in its place. */
+const rolledBack = ofCores(
+  'a configuration goes with its entry when that is dropped',
+  'dissertation 4.1, hashicorp/raft, openraft',
+  (cores) => {
+    cores.cluster('n1', 'n2', 'n3');
+    cores.elect('n1');
+    cores.run(20);
+    cores.isolate('n1');
+    cores.change('n1', membership('n1 n2 n3', 'n9'));
+    cores.hold(() => true);
+    cores.run(150, ['n2', 'n3']);
+    comeTogether(cores);
+    const { learners } = cores.core('n1').raft.view().membership;
+    cores.demand(learners.length === 0, 'raft', `n1 still knows the learner ${learners.join()}`);
+  },
+);
+
+/** A learner that hears nobody waits; it is no voter until it holds the log. */
+const patientLearner = ofCores('a learner never campaigns', 'dissertation 4.2.1', (cores) => {
+  const all = { voters: ['n1', 'n2', 'n3'], learners: ['n4'] };
+  for (const id of [...all.voters, ...all.learners]) cores.add(id, all);
+  cores.elect('n1');
+  cores.run(20);
+  const { term: before } = cores.core('n1').raft.view();
+  cores.isolate('n1');
+  cores.run(40, ['n4']);
+  cores.cut.clear();
+  for (const id of ['n2', 'n3', 'n4']) {
+    cores.step(id, { kind: 'peerDisconnected', peer: cores.core('n1').id });
+  }
+  // Only the learner's time passes: whoever it asks would say yes.
+  cores.run(200, ['n4']);
+  cores.deliver();
+  const { role, term: after } = cores.core('n4').raft.view();
+  const quiet = role === 'follower' && after === before;
+  cores.demand(quiet, 'raft', `the learner n4 is ${role} in term ${after}, it was ${before}`);
+  comeTogether(cores);
+});
+
+const emptyLearner = ofCores(
+  'a learner becomes a voter once it holds the log, not before',
+  'hashicorp/raft#481, raft-rs#352',
+  (cores) => {
+    const all = { voters: ['n1', 'n2'], learners: ['n3'] };
+    for (const id of ['n1', 'n2']) cores.add(id, all);
+    cores.add('n3');
+    cores.elect('n1');
+    for (let entry = 0; entry < 50; entry++) cores.propose('n1', `entry ${entry}`);
+    cores.isolate('n3');
+    cores.run(20);
+    const token = cores.change('n1', membership('n1 n2 n3'));
+    const reason = cores.core('n1').rejected.get(token);
+    cores.demand(reason === 'notCaughtUp', 'G15', `an empty learner becomes a voter: ${reason}`);
+    cores.hold(({ to }) => to === 'n3');
+    comeTogether(cores);
+  },
+  { maxPromotionLag: 4 },
+);
+
 export const membershipScenarios: readonly Scenario[] = [
+  rolledBack,
+  patientLearner,
+  emptyLearner,
   phantom,
   twoLeaders,
   twoRemovals,

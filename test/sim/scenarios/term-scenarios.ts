@@ -113,7 +113,37 @@ const slowDisk = ofCores(
   },
 );
 
+/** n3 votes, dies, and is asked by the other candidate of the same term. */
+const oneVote = ofCores(
+  'a vote is remembered by whoever gave it, whatever happens to the process',
+  'the paper, section 5.2',
+  (cores) => {
+    cores.cluster('n1', 'n2', 'n3');
+    const campaign = (id: string): void => {
+      for (let ticks = 0; ticks < 100; ticks++) {
+        cores.tick(id);
+        cores.deliver(({ from, to, message }) => {
+          return message.kind.startsWith('preVote') && [from, to].includes('n3');
+        });
+        if (cores.core(id).raft.view().role === 'candidate') return;
+      }
+    };
+    // n3 tells both that they would win, before either asks it for its vote.
+    campaign('n1');
+    campaign('n2');
+    const terms = ['n1', 'n2'].map((id) => cores.core(id).raft.view().term);
+    cores.expect(terms[0] === terms[1], `both campaign in one term: ${terms.join()}`);
+    cores.deliver(({ from, to }) => from === 'n1' && to === 'n3');
+    cores.deliver(({ from, to }) => from === 'n3' && to === 'n1');
+    cores.restart('n3');
+    cores.deliver(({ from, to }) => from === 'n2' && to === 'n3');
+    cores.deliver(({ from, to }) => from === 'n3' && to === 'n2');
+    comeTogether(cores);
+  },
+);
+
 export const termScenarios: readonly Scenario[] = [
+  oneVote,
   staleLeader,
   leftBehind,
   leaderHeard,
