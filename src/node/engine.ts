@@ -5,6 +5,7 @@ import type { NodeId, Term } from '../lib/ids.ts';
 import {
   type Configuration,
   createRaft,
+  type Envelope,
   type Input,
   type LogEntry,
   type PeerView,
@@ -20,6 +21,7 @@ import { type AppliedPoint, type Applier, SLICE } from './applier.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { MembershipOutcome, ProposalOutcome } from './proposals.ts';
+import { isQuestion } from './raft-traffic.ts';
 import { readFailureCode } from './read-failure.ts';
 import { createReadyRunner, type ReadyRunner } from './ready-runner.ts';
 import type { PulledSnapshot } from './snapshot-pull.ts';
@@ -34,6 +36,8 @@ export interface EngineOptions {
   readonly parts: NodeParts;
   readonly start: RaftStart;
   readonly applier: Applier;
+  /** The stream to this name leads to the member that the configuration in effect means by it. */
+  readonly reachesMember: (peer: NodeId) => boolean;
   /** Another configuration is in effect: appended, rolled back to, or installed. It may not be committed yet. */
   readonly configuration: (configuration: Configuration) => void;
   /** A snapshot is this node's state now, up to this point; the configuration there is committed. */
@@ -63,7 +67,7 @@ export class Engine {
     parts.rounds.applied(applier.index);
     this.#runner = createReadyRunner({
       logStore: parts.options.logStore,
-      send: ({ to, message }) => parts.outbox.add(to, { kind: 'raft', message }),
+      send: (envelope) => this.#send(envelope),
       appended: (appended) => parts.proposals.appended(appended),
       committed: (entries) => this.#committed(entries),
       configuration: (configuration) => options.configuration(configuration),
@@ -173,6 +177,12 @@ export class Engine {
     this.#stopped = true;
     this.#loop.stop();
     this.#runner.stop();
+  }
+
+  /** What another data-dir of that name would do or say must not be counted as the member's (G14). */
+  #send({ to, message }: Envelope): void {
+    if (isQuestion(message) && !this.#options.reachesMember(to)) return;
+    this.#parts.outbox.add(to, { kind: 'raft', message });
   }
 
   #feed(): void {

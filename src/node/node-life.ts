@@ -94,6 +94,7 @@ export class NodeLife {
         engine,
         members: this.members,
         trusted: (peer) => this.peers.trusted(peer, this.#engine?.view.leader),
+        answersAsMember: (peer) => this.peers.answersAsMember(peer),
         stopping: () => this.health.stopping,
         formation: (from, frame) => this.#streams.heardFormation(from, frame),
         stateHash: (from, index, hash) => this.hashes.heard(from, index, hash),
@@ -272,6 +273,7 @@ export class NodeLife {
         parts: this.parts,
         start,
         applier: this.#applier,
+        reachesMember: (peer) => this.peers.reachesMember(peer),
         configuration: (configuration) => {
           if (this.roster.inEffect(configuration)) this.#membersChanged();
         },

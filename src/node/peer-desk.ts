@@ -12,6 +12,7 @@ import type {
   WriteOutcome,
   WriteRequest,
 } from './peer-protocol.ts';
+import { isAnswer } from './raft-traffic.ts';
 
 export interface PeerDeskHost {
   readonly parts: NodeParts;
@@ -19,6 +20,8 @@ export interface PeerDeskHost {
   readonly members: Members;
   /** The sender is a member in the incarnation that the cluster knows: only then is it heard on consensus (G14). */
   readonly trusted: (peer: NodeId) => boolean;
+  /** It is one in the configuration in effect: only then do its answers count. */
+  readonly answersAsMember: (peer: NodeId) => boolean;
   /** A stop has begun: nothing new is taken, and peers ask elsewhere. */
   readonly stopping: () => boolean;
   readonly formation: (from: NodeId, frame: FormationFrame) => void;
@@ -89,6 +92,7 @@ export class PeerDesk {
     switch (frame.kind) {
       case 'raft':
         if (!this.#host.trusted(from)) return;
+        if (isAnswer(frame.message) && !this.#host.answersAsMember(from)) return;
         return this.#host.engine()?.push({ kind: 'message', from, message: frame.message });
       case 'formation':
         return this.#host.formation(from, frame);

@@ -133,6 +133,18 @@ export class Peers {
     return leader === peer && roster.wasLast(peer, hello.incarnation);
   }
 
+  /** Its answers count: it is a member in the configuration in effect, in this very incarnation. */
+  answersAsMember(peer: NodeId): boolean {
+    const hello = this.#admitted.get(peer);
+    return hello !== undefined && this.#host.roster.means(peer, hello.incarnation);
+  }
+
+  /** The stream to this name leads to the member of the configuration in effect, and not to a data-dir of before or after. */
+  reachesMember(peer: NodeId): boolean {
+    const hello = this.#connected.get(peer);
+    return hello !== undefined && this.#host.roster.means(peer, hello.incarnation);
+  }
+
   /** Admitted once and no longer welcome: members that were removed. Each is named once. */
   takeUnwelcome(leader: NodeId | undefined): readonly NodeId[] {
     if (this.#host.roster.record === undefined) return [];

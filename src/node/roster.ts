@@ -76,6 +76,12 @@ export class Roster {
       .find((member) => member.nodeId === nodeId && member.incarnation === incarnation);
   }
 
+  /** The configuration in effect means this incarnation by the name. */
+  means(nodeId: NodeId, incarnation: string): boolean {
+    const members = this.#latest?.members ?? [];
+    return members.some((one) => one.nodeId === nodeId && one.incarnation === incarnation);
+  }
+
   /** This incarnation is the last one that was a member under the name, whether it still is one or not. */
   wasLast(nodeId: NodeId, incarnation: string): boolean {
     return this.#incarnations.get(nodeId) === incarnation;

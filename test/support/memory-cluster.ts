@@ -226,6 +226,11 @@ export class MemoryCluster {
     this.#disks.delete(id);
   }
 
+  /** The node's disk is replaced by another one, which it had before. */
+  giveBack(id: string, disk: Disk): void {
+    this.#disks.set(id, disk);
+  }
+
   /** The one node that leads and has applied its own no-op, as all running nodes see it. */
   leader(): string | undefined {
     const leaders = this.ids.filter((id) => this.node(id).status().role === 'leader');
