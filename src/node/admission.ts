@@ -1,6 +1,6 @@
 // Who may talk to this node: the decision on a peer's hello, in both directions. Every refusal is one plain sentence
 // that says what to do.
-import type { LogIndex, NodeId } from '../lib/ids.ts';
+import type { LogIndex, NodeId, Term } from '../lib/ids.ts';
 import {
   type ClusterRecord,
   type Hello,
@@ -18,6 +18,8 @@ export interface AdmissionRules {
   readonly records: readonly ClusterRecord[];
   /** Index of the newest of them; 0 without one. */
   readonly configurationIndex: LogIndex;
+  /** Of the last entry of this node's log. */
+  readonly lastTerm: Term;
   /** Not undefined while this node asks to be taken into a cluster. */
   readonly joining: Joining | undefined;
 }
@@ -61,6 +63,18 @@ export function admission(hello: Hello, rules: AdmissionRules): Refusal | undefi
   };
 }
 
+/** Whose log is more up to date (section 5.4.1) may name members that this node has yet to hear of. An index alone says
+ * nothing: a configuration that was never committed may have a higher one than those that took its place. Where the last terms
+ * are equal one log begins with the other, so that the higher index is the newer configuration. */
+export function knowsMore(
+  hello: Hello,
+  own: Pick<AdmissionRules, 'configurationIndex' | 'lastTerm'>,
+): boolean {
+  if (hello.clusterUuid === '') return false;
+  if (hello.lastTerm !== own.lastTerm) return hello.lastTerm > own.lastTerm;
+  return hello.configurationIndex > own.configurationIndex;
+}
+
 function joinerAdmission(
   hello: Hello,
   self: MemberIdentity,
@@ -77,9 +91,10 @@ function joinerAdmission(
 
 function memberAdmission(
   hello: Hello,
-  { self, records, configurationIndex }: AdmissionRules,
+  rules: AdmissionRules,
   record: ClusterRecord,
 ): Refusal | undefined {
+  const { self, records } = rules;
   if (hello.clusterUuid !== '' && hello.clusterUuid !== record.clusterUuid) {
     return {
       reason: 'otherCluster',
@@ -89,8 +104,7 @@ function memberAdmission(
   if (records.some(({ members }) => members.some((member) => same(member, hello)))) {
     return undefined;
   }
-  // Of two nodes that disagree on who is a member, the one with the higher index knows more, and this one has yet to hear.
-  if (hello.clusterUuid !== '' && hello.configurationIndex > configurationIndex) return undefined;
+  if (knowsMore(hello, rules)) return undefined;
   const namesake = record.members.find(({ nodeId }) => nodeId === hello.nodeId);
   // Announced by an operator: whoever comes first under this name, with an empty disk, is meant.
   if (namesake?.incarnation === '' && hello.clusterUuid === '') return undefined;

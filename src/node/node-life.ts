@@ -57,7 +57,13 @@ export class NodeLife {
     this.disk = new DiskUse(options);
     const { clock, logStore, self } = options;
     this.roster = new Roster(self, logStore.image);
-    this.peers = new Peers({ options, roster: this.roster });
+    const { runs, floor } = logStore.image;
+    const termAtStart = runs.at(-1)?.term ?? floor.term;
+    this.peers = new Peers({
+      options,
+      roster: this.roster,
+      lastTerm: () => this.#engine?.view.lastTerm ?? termAtStart,
+    });
     const engine = (): Engine | undefined => this.#engine;
     const fatal: Fatal = (code, reason, cause) => this.#fatal(code, reason, cause);
     this.parts = assembleParts({

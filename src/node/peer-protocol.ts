@@ -1,5 +1,5 @@
 // What nodes say to each other beside consensus. transport/wire.ts gives each frame its positional array.
-import type { LogIndex, NodeId, Revision } from '../lib/ids.ts';
+import type { LogIndex, NodeId, Revision, Term } from '../lib/ids.ts';
 import type { ErrorCode } from '../lib/registry-error.ts';
 import type { Message } from '../raft/index.ts';
 import type { ApplyResult, CommandBody } from '../registry/index.ts';
@@ -40,9 +40,11 @@ export interface Hello extends MemberIdentity {
   readonly softwareVersion: string;
   /** The node the dialler means to reach; a listener with another name refuses. */
   readonly target: NodeId;
-  /** Index of the newest configuration in the sender's log; 0 where it has none, or does not say. Of two nodes that disagree on
-   * who is a member, the one with the higher index knows more. */
+  /** Index of the newest configuration in the sender's log; 0 where it has none, or does not say. */
   readonly configurationIndex: LogIndex;
+  /** Term of the last entry of the sender's log; 0 where it has none, or does not say. Of two nodes that disagree on who is a
+   * member, the one with the later last term knows more, and of two with the same the one with the newer configuration. */
+  readonly lastTerm: Term;
 }
 
 export type RefusalReason =

@@ -1,6 +1,6 @@
 // The other nodes as this one sees them: who may talk, who is heard on consensus, where they are, who was refused and why.
-import type { NodeId } from '../lib/ids.ts';
-import { admission, type Joining } from './admission.ts';
+import type { NodeId, Term } from '../lib/ids.ts';
+import { admission, type Joining, knowsMore } from './admission.ts';
 import {
   type Hello,
   type Member,
@@ -18,6 +18,8 @@ export interface PeersHost {
     'self' | 'clusterId' | 'softwareVersion' | 'initialMembers' | 'clock' | 'log'
   >;
   readonly roster: Roster;
+  /** Of the last entry of this node's log. */
+  readonly lastTerm: () => Term;
 }
 
 interface Refused {
@@ -45,7 +47,7 @@ export class Peers {
 
   hello(): Hello {
     const { self, clusterId, softwareVersion } = this.#host.options;
-    const { roster } = this.#host;
+    const { roster, lastTerm } = this.#host;
     return {
       ...self,
       protocolVersion: PROTOCOL_VERSION,
@@ -54,6 +56,7 @@ export class Peers {
       softwareVersion,
       target: self.nodeId,
       configurationIndex: roster.index,
+      lastTerm: lastTerm(),
     };
   }
 
@@ -76,6 +79,7 @@ export class Peers {
       listed: this.listed(),
       records,
       configurationIndex: index,
+      lastTerm: this.#host.lastTerm(),
       joining: this.#joining,
     });
     if (refusal !== undefined) return refusal;
@@ -225,8 +229,9 @@ export class Peers {
     return [...this.#refused].filter(([, { atMs }]) => atMs >= oldest);
   }
 
-  #isAhead({ clusterUuid, configurationIndex }: Hello): boolean {
-    return clusterUuid !== '' && configurationIndex > this.#host.roster.index;
+  #isAhead(hello: Hello): boolean {
+    const { roster, lastTerm } = this.#host;
+    return knowsMore(hello, { configurationIndex: roster.index, lastTerm: lastTerm() });
   }
 
   #isAnnounced({ nodeId, clusterUuid }: Hello): boolean {

@@ -9,6 +9,7 @@ import { compact, lacksState } from './floor.ts';
 import type { Input, Proposal, Token } from './input.ts';
 import { checkInvariants, remember } from './invariants.ts';
 import { broadcastHeartbeat, doubtContact, restartSession, tickLeader } from './leadership.ts';
+import { lastTerm } from './log.ts';
 import { createOutbox, isEmpty } from './outbox.ts';
 import { completePersist, needsPersist, takePersist } from './persistence.ts';
 import { wasHeard } from './progress.ts';
@@ -224,6 +225,7 @@ function view(state: RaftState): RaftView {
     term: state.term,
     leader: leaderOf(state),
     lastIndex: log.lastIndex,
+    lastTerm: lastTerm(log),
     commitIndex: state.commitIndex,
     appliedIndex: state.appliedIndex,
     persistedIndex: log.persistedIndex,

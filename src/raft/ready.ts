@@ -98,6 +98,8 @@ export interface RaftView {
   readonly term: Term;
   readonly leader: NodeId | undefined;
   readonly lastIndex: LogIndex;
+  /** Of the entry there. */
+  readonly lastTerm: Term;
   readonly commitIndex: LogIndex;
   readonly appliedIndex: LogIndex;
   readonly persistedIndex: LogIndex;

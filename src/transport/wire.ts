@@ -1,7 +1,7 @@
 // What goes over a peer stream: one gRPC message is a rollcall.peer.v1.PeerMessage whose `payload` values are msgpack
 // arrays [payload number, ...]. By protobuf's own rule, messages with repeated fields are joined by joining their bytes.
 import { assert } from '../lib/assert.ts';
-import { logIndex } from '../lib/ids.ts';
+import { logIndex, term } from '../lib/ids.ts';
 import type { Hello, PeerFrame, Refusal, RefusalReason } from '../node/peer-protocol.ts';
 import { MalformedArrayError } from '../registry/index.ts';
 import {
@@ -12,6 +12,7 @@ import {
   listOf,
   nodeIdAt,
   numbering,
+  termAt,
   textAt,
 } from './fields.ts';
 import { frameFromArray, frameToArray } from './frame-wire.ts';
@@ -39,7 +40,7 @@ const PAYLOAD_TAG = 0x0a;
 const MAX_HEADER_BYTES = 6;
 
 /** The first ten fields keep their places in every protocol version, so that a refusal can name the other's version. The
- * field behind them was added within version 1: nodes before it skip what they do not know, and send none. */
+ * fields behind them were added within version 1: nodes before them skip what they do not know, and send none. */
 export function encodeHello(hello: Hello): Buffer {
   return encodePayload([
     payloadKinds.numberOf('hello'),
@@ -50,6 +51,7 @@ export function encodeHello(hello: Hello): Buffer {
     hello.softwareVersion,
     hello.target,
     ...(hello.configurationIndex > 0 ? [hello.configurationIndex] : []),
+    ...(hello.configurationIndex > 0 && hello.lastTerm > 0 ? [hello.lastTerm] : []),
   ]);
 }
 
@@ -109,6 +111,7 @@ function helloFromFields(fields: Fields): Hello {
     target: nodeIdAt(fields, 9, 'hello.target'),
     configurationIndex:
       fields.length > 10 ? indexAt(fields, 10, 'hello.configurationIndex') : logIndex(0),
+    lastTerm: fields.length > 11 ? termAt(fields, 11, 'hello.lastTerm') : term(0),
   };
 }
 

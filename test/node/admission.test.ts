@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { pino } from 'pino';
 import { logIndex, nodeId, term } from '../../src/lib/ids.ts';
-import { admission, type AdmissionRules } from '../../src/node/admission.ts';
+import { admission, type AdmissionRules, knowsMore } from '../../src/node/admission.ts';
 import {
   clusterRecordOf,
   decodeClusterRecord,
@@ -38,6 +38,7 @@ const hello = (from: MemberIdentity, more: Partial<Hello> = {}): Hello => ({
   softwareVersion: '0.1.0',
   target: nodeId('n1'),
   configurationIndex: logIndex(0),
+  lastTerm: term(0),
   ...more,
 });
 const [n1, n2, n3] = [member('n1'), member('n2'), member('n3')];
@@ -78,6 +79,7 @@ describe('admission', () => {
     listed: [n1.nodeId, n2.nodeId],
     records: [],
     configurationIndex: logIndex(0),
+    lastTerm: term(0),
     joining: undefined,
   };
   const formed: AdmissionRules = { ...forming, records: [record], configurationIndex: logIndex(1) };
@@ -191,6 +193,7 @@ function begun(self: MemberIdentity = n1): { readonly seen: Peers; readonly rost
       log: pino({ level: 'silent' }),
     },
     roster,
+    lastTerm: () => term(0),
   });
   return { seen, roster };
 }
@@ -260,6 +263,39 @@ describe('trust (G14)', () => {
     roster.settle(gone);
     expect(seen.trusted(n7.nodeId, undefined)).toBe(false);
     expect(seen.others(undefined).map(({ nodeId: id }) => id)).toEqual([n2.nodeId, n3.nodeId]);
+  });
+
+  test('is given by the last term before the index, which a change that came to nothing may have raised', () => {
+    const own = { configurationIndex: logIndex(63), lastTerm: term(2) };
+    const later = { clusterUuid: record.clusterUuid, configurationIndex: logIndex(6) };
+    expect(knowsMore(hello(n2, { ...later, lastTerm: term(3) }), own)).toBe(true);
+    expect(knowsMore(hello(n2, { ...later, lastTerm: term(2) }), own)).toBe(false);
+    const higher = { ...later, configurationIndex: logIndex(64) };
+    expect(knowsMore(hello(n2, { ...higher, lastTerm: term(2) }), own)).toBe(true);
+    expect(knowsMore(hello(n2, { ...higher, lastTerm: term(1) }), own)).toBe(false);
+    expect(knowsMore(hello(n2, { ...higher, lastTerm: term(3), clusterUuid: '' }), own)).toBe(
+      false,
+    );
+  });
+
+  test('to count is the member of the configuration in effect, whoever else is heard (G14)', () => {
+    const { seen, roster } = begun();
+    roster.inEffect(bootstrap);
+    roster.settle(bootstrap);
+    const uuid = { clusterUuid: record.clusterUuid };
+    const impostor = hello(member('n3', 'n3-0'), { ...uuid, lastTerm: term(9) });
+    expect(seen.admit(impostor)).toBeUndefined();
+    seen.connected(impostor);
+    expect(seen.trusted(n3.nodeId, undefined)).toBe(true);
+    expect(seen.answersAsMember(n3.nodeId)).toBe(false);
+    expect(seen.reachesMember(n3.nodeId)).toBe(false);
+    seen.admit(hello(n3, uuid));
+    seen.connected(hello(n3, uuid));
+    expect(seen.answersAsMember(n3.nodeId)).toBe(true);
+    expect(seen.reachesMember(n3.nodeId)).toBe(true);
+    roster.inEffect(at(9, record.members.slice(0, 2)));
+    expect(seen.trusted(n3.nodeId, undefined)).toBe(true);
+    expect(seen.answersAsMember(n3.nodeId)).toBe(false);
   });
 
   test('to lead is not put in a node of the version before, which would not understand', () => {

@@ -37,6 +37,7 @@ function world() {
     term: term(1),
     leader: nodeId('n1'),
     lastIndex: logIndex(state.lastIndex),
+    lastTerm: term(1),
     commitIndex: logIndex(state.lastIndex),
     appliedIndex: logIndex(state.lastIndex),
     persistedIndex: logIndex(state.lastIndex),

@@ -18,6 +18,7 @@ export function sampleHello(self: string, target: string): Hello {
     softwareVersion: '0.1.0',
     target: nodeId(target),
     configurationIndex: logIndex(0),
+    lastTerm: term(0),
   };
 }
 

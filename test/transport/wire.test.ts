@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/lib/assert.ts';
-import { logIndex } from '../../src/lib/ids.ts';
+import { logIndex, term } from '../../src/lib/ids.ts';
 import type { PeerFrame, Refusal, RefusalReason } from '../../src/node/peer-protocol.ts';
 import { WireError } from '../../src/transport/msgpack.ts';
 import {
@@ -39,11 +39,13 @@ const reasons: readonly RefusalReason[] = [
 const refusalFor = (reason: RefusalReason): Refusal => ({ reason, message: `because: ${reason}` });
 
 const laterHello = { ...sampleHello('n1', 'n2'), configurationIndex: logIndex(4711) };
+const latestHello = { ...laterHello, lastTerm: term(12) };
 
 /** Every sample under a name of its own, with its bytes. */
 const samples = new Map<string, Buffer>([
   ['hello', encodeHello(sampleHello('n1', 'n2'))],
   ['hello with configuration index', encodeHello(laterHello)],
+  ['hello with last term', encodeHello(latestHello)],
   ...reasons.map((reason): [string, Buffer] => [
     `refusal ${reason}`,
     encodeRefusal(refusalFor(reason)),
@@ -87,6 +89,8 @@ describe('the wire format', () => {
     ]);
     const later = decodeMessage(Buffer.from(golden['hello with configuration index'] ?? '', 'hex'));
     expect(later).toEqual([{ kind: 'hello', hello: laterHello }]);
+    const latest = decodeMessage(Buffer.from(golden['hello with last term'] ?? '', 'hex'));
+    expect(latest).toEqual([{ kind: 'hello', hello: latestHello }]);
     const frames = Object.entries(golden).filter(([name]) => /^\d/.test(name));
     const decoded = frames.map(([, hex]) => decodeMessage(Buffer.from(hex, 'hex')));
     expect(decoded).toEqual(sampleFrames.map((frame) => [{ kind: 'frames', frames: [frame] }]));
@@ -172,7 +176,7 @@ describe('the wire format', () => {
     const { protocolVersion, clusterId, clusterUuid, nodeId, incarnation } = hello;
     const known = [protocolVersion + 1, clusterId, clusterUuid, nodeId, incarnation];
     const rest = [hello.peerAddress, hello.clientAddress, hello.softwareVersion, hello.target];
-    const later = messageOf([0, ...known, ...rest, 0, 'new', [1, 2]]);
+    const later = messageOf([0, ...known, ...rest, 0, 0, 'new', [1, 2]]);
     expect(decodeMessage(later)).toEqual([
       { kind: 'hello', hello: { ...hello, protocolVersion: protocolVersion + 1 } },
     ]);
