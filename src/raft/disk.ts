@@ -15,7 +15,12 @@ export function tickDisk(state: RaftState): void {
   becomeFollower(state, state.term, undefined, 'its disk has stopped persisting');
 }
 
-/** While the host stood still nobody reported that a write had finished: its age is counted anew. */
+/** While the host stood still nobody reported that a write had finished: its age is counted anew. Once for each write, because
+ * what makes a disk hang may make the host stand still every now and then, and a dead disk would be forgiven for ever. */
 export function forgiveDisk(state: RaftState): void {
-  for (const batch of state.outstanding) batch.issuedAtTick = state.ticks;
+  for (const batch of state.outstanding) {
+    if (batch.forgiven) continue;
+    batch.forgiven = true;
+    batch.issuedAtTick = state.ticks;
+  }
 }

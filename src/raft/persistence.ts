@@ -39,6 +39,7 @@ export function takePersist(state: RaftState): PersistBatch | undefined {
     votedFor,
     stableTo: log.lastIndex,
     issuedAtTick: state.ticks,
+    forgiven: false,
   });
   state.issuedTerm = term;
   state.issuedVote = votedFor;

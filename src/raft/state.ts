@@ -118,6 +118,8 @@ export interface IssuedBatch {
   stableTo: LogIndex;
   /** When it was issued, in `RaftState.ticks`. */
   issuedAtTick: number;
+  /** The host has stood still since then. */
+  forgiven: boolean;
 }
 
 export interface RaftState {

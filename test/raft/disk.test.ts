@@ -82,6 +82,18 @@ describe('pitfall 11: a leader with a dead disk', () => {
     expect(node.raft.view().role).toBe('leader');
   });
 
+  test('is not saved by a host that stands still again and again', () => {
+    const node = startNode({ config: patience });
+    becomeLeader(node);
+    propose(node, 'a');
+    node.take();
+    for (let gap = 0; gap < 10; gap++) {
+      pass(node, 10);
+      node.step({ kind: 'clockGap', ticks: 6 });
+    }
+    expect(node.raft.view().role).toBe('follower');
+  });
+
   test('alone it stays: nobody could take over', () => {
     const node = startNode({ config: patience, voters: [n1], learners: [nodeId('n4')] });
     node.tick(60);
