@@ -4,7 +4,7 @@
 import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import { assert } from '../lib/assert.ts';
-import { nodeId } from '../lib/ids.ts';
+import { type NodeId, nodeId } from '../lib/ids.ts';
 import type { Membership } from '../raft/index.ts';
 import type { ClusterRecord, Member, MemberIdentity } from './peer-protocol.ts';
 
@@ -85,12 +85,22 @@ export function decodeClusterRecord(bytes: Uint8Array): ClusterRecord {
   return { clusterId, clusterUuid, members: rows.map((member: unknown) => memberOf(member, 5)) };
 }
 
-/** Who votes and who only follows under a configuration: what consensus has to know of it. */
-export function membershipOf(payload: Uint8Array): Membership {
+/** Who votes and who only follows under a configuration: what consensus on the node `self` has to know of it. Consensus knows
+ * nodes by name alone, so a former data-dir of this node, of which an old configuration tells, gets a name that nobody has:
+ * a node that took it for itself might lead on votes that were never its own (G14). */
+export function membershipOf(
+  payload: Uint8Array,
+  self: Pick<MemberIdentity, 'nodeId' | 'incarnation'>,
+): Membership {
   const { members } = decodeClusterRecord(payload);
-  const ids = (learner: boolean) =>
-    members.filter((member) => member.learner === learner).map((member) => member.nodeId);
-  return { voters: ids(false), learners: ids(true) };
+  const nameOf = ({ nodeId: id, incarnation }: Member): NodeId =>
+    id === self.nodeId && incarnation !== self.incarnation ? nodeId(`${id} before`) : id;
+  const names = (learner: boolean): readonly NodeId[] =>
+    members
+      .filter((member) => member.learner === learner)
+      .map(nameOf)
+      .toSorted();
+  return { voters: names(false), learners: names(true) };
 }
 
 function memberOf(row: unknown, parts: number): Member {

@@ -308,7 +308,7 @@ export class NodeLife {
       ...raftDefaults,
       ...this.options.raftLimits,
       id: self.nodeId,
-      membershipOf,
+      membershipOf: (payload) => membershipOf(payload, self),
       heartbeatTicks,
       electionTicks: Math.max(3 * heartbeatTicks, Math.round(electionMs / TICK_MS)),
       seed,

@@ -72,3 +72,37 @@ describe('a member with a change of its own that was never committed', () => {
     expect(cluster.fatals).toEqual([]);
   });
 });
+
+describe('a node that comes back under the name of its former self', () => {
+  test('does not lead on what the log says of that one (G1, G14)', async () => {
+    const clock: { after?: (ms: number, then: () => void) => unknown } = {};
+    const slowly = (): Promise<void> =>
+      new Promise((resolve) => clock.after?.(20, () => resolve()));
+    const cluster = await MemoryCluster.elected({
+      ids: ['n1'],
+      raftLimits: { maxAppendBytes: 200, maxInflightMessages: 1 },
+      log: (id) => (id === 'n1' && clock.after !== undefined ? { beforeDurable: slowly } : {}),
+    });
+    for (let at = 0; at < 50; at++) await cluster.register('n1', `i-${at}`);
+    await cluster.join('n2');
+    await cluster.change('n1', { kind: 'promote', nodeId: nodeId('n2') });
+    await cluster.change('n1', { kind: 'remove', nodeId: nodeId('n1') });
+    await cluster.clock.until(() => cluster.node('n2').status().role === 'leader', 'n2 leads');
+    await cluster.crash('n1');
+    cluster.wipe('n1');
+    clock.after = (ms, then) => cluster.clock.after(ms, then);
+    const back = await cluster.startNode('n1', { join: true });
+    const { log } = cluster.disk('n1');
+    await cluster.clock.until(() => log.entries.length > 5, 'a part of the log');
+    expect(log.entries.some(({ kind }) => kind === 'membership')).toBe(false);
+    // There it was the only voter.
+    await cluster.crash('n2');
+    await cluster.clock.advance(5000);
+    expect(back.status().role).not.toBe('leader');
+    const outcome = await cluster.outcome(cluster.write('n1', registration('alone')));
+    expect('error' in outcome && outcome.error.code).toMatch(/noQuorum|notLeader/);
+    await cluster.startNode('n2');
+    await cluster.level();
+    expect(cluster.fatals).toEqual([]);
+  });
+});

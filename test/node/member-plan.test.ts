@@ -120,13 +120,27 @@ describe('the record of a membership entry', () => {
     const read = decodeClusterRecord(encodeMembership(record));
     expect(read).toEqual(record);
     expect(read.clusterUuid).toBe(first.clusterUuid);
-    expect(membershipOf(encodeMembership(record))).toEqual({
+    const self = { nodeId: nodeId('n9'), incarnation: '' };
+    expect(membershipOf(encodeMembership(record), self)).toEqual({
       voters: ['n1', 'n2'],
       learners: ['n3', 'n4'],
     });
-    expect(membershipOf(encodeClusterRecord(first))).toEqual({
+    expect(membershipOf(encodeClusterRecord(first), self)).toEqual({
       voters: ['n1', 'n2'],
       learners: [],
     });
+  });
+
+  test('names another data-dir of this node as nobody, and takes no vote away (G14)', () => {
+    const payload = encodeMembership(record);
+    const [n1] = record.members;
+    expect(membershipOf(payload, n1 ?? expect.fail())).toEqual(
+      membershipOf(payload, { nodeId: nodeId('n9'), incarnation: '' }),
+    );
+    const { voters, learners } = membershipOf(payload, { nodeId: nodeId('n1'), incarnation: 'x' });
+    expect(voters).toHaveLength(2);
+    expect(voters).not.toContain('n1');
+    expect(voters.toSorted()).toEqual(voters);
+    expect(learners).toEqual(['n3', 'n4']);
   });
 });
