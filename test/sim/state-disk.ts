@@ -17,7 +17,8 @@ import type { Process, Timeline } from './timeline.ts';
 export interface StateDiskOptions {
   readonly timeline: Timeline;
   readonly random: Random;
-  /** A batch, and a step of a snapshot, takes from half of this to one and a half. */
+  /** A synced batch, and a step of a snapshot, takes from half of this to one and a half; staging a part, which waits for no
+   * sync, a tenth. */
   readonly writeMs: number;
   /** No call completes before this moment. */
   readonly stalledUntilMs: () => number;
@@ -99,7 +100,7 @@ export class StateDisk {
 
   async #take(process: Process, what: string): Promise<void> {
     const { timeline, random, writeMs, stalledUntilMs } = this.#options;
-    const durationMs = writeMs * (0.5 + random.next());
+    const durationMs = (what === 'add' ? writeMs / 10 : writeMs) * (0.5 + random.next());
     // A stall may hold up the log alone: the state then runs ahead of it, as far as it may.
     const stalledMs = random.next() < 0.5 ? stalledUntilMs() : 0;
     const endMs = Math.max(timeline.nowMs + durationMs, stalledMs);
