@@ -82,6 +82,16 @@ export const readBugs: readonly PlantedBug[] = [
       "member.nodeId === nodeId && incarnation !== ''",
     ),
     patch(
+      'node/roster.ts',
+      'one.nodeId === nodeId && one.incarnation === incarnation',
+      'one.nodeId === nodeId',
+    ),
+    patch(
+      'node/cluster-record.ts',
+      'id === self.nodeId && incarnation !== self.incarnation',
+      "id === self.nodeId && self.incarnation === ''",
+    ),
+    patch(
       'node/formation.ts',
       'genuine && own?.incarnation === self.incarnation',
       'genuine && own',
