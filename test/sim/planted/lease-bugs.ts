@@ -9,9 +9,10 @@ export const leaseBugs: readonly PlantedBug[] = [
     'a heartbeat is acknowledged without a confirmed round',
     patch(
       'node/heartbeat-rounds.ts',
-      'if (confirmed) this.#settle(call);',
-      'if (confirmed || calls.length > 0) this.#settle(call);',
+      'this.#begunMs = this.#options.clock.now();',
+      'this.#begunMs = this.#options.clock.now();\n    for (const call of calls) this.#settle(call);',
     ),
+    'a leader that was deposed while it stood still acknowledges no heartbeat',
   ),
   leases(
     'a new leader gives a lease only what is left of it',
@@ -29,9 +30,5 @@ export const leaseBugs: readonly PlantedBug[] = [
   leases(
     'a pause of the leader is counted twice',
     patch('node/lease-table.ts', 'this.#pausedMs += lengthMs;', 'this.#pausedMs += 2 * lengthMs;'),
-  ),
-  leases(
-    'whoever was suspected when a round failed is never looked at again',
-    patch('node/lease-expirer.ts', 'this.#suspects = this.#suspects.concat(asked);', ''),
   ),
 ];

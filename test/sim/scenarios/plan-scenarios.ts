@@ -47,6 +47,20 @@ const wholeLease = ofPlan(
   },
 );
 
+/** Heartbeats wait at a leader that stands still, until long after another one has begun to count. */
+const staleWord = ofPlan(
+  'a leader that was deposed while it stood still acknowledges no heartbeat',
+  'tikv#1127, etcd#20418',
+  {
+    forMs: 4500,
+    steps: [
+      [900, register('t1', 1200)],
+      [1000, { kind: 'keep', id: 't1', to: 'leader', forMs: 1050 }],
+      [1200, { kind: 'fault', fault: { kind: 'pause', node: 'leader', forMs: 900 } }],
+    ],
+  },
+);
+
 const appliedOnce = ofPlan(
   'the state on disk and its index move together, so that nothing is applied twice',
   'etcd#13766 and its postmortem',
@@ -80,4 +94,4 @@ const cutByBytes = ofPlan(
   },
 );
 
-export const planScenarios: readonly Scenario[] = [wholeLease, appliedOnce, cutByBytes];
+export const planScenarios: readonly Scenario[] = [wholeLease, staleWord, appliedOnce, cutByBytes];
