@@ -156,7 +156,7 @@ export class SimTransport implements PeerTransport {
     const refusal = handlers.admit(payload.hello);
     if (refusal !== undefined) return encodeRefusal(refusal);
     const { nodeId } = payload.hello;
-    this.#inbound.get(nodeId)?.close();
+    this.#inbound.get(nodeId)?.lose();
     this.#inbound.set(nodeId, stream);
     const link = this.#links.get(nodeId);
     // It lives: if the next dial only waits for its turn, it is made now.
