@@ -242,6 +242,8 @@ export class SimTransport implements PeerTransport {
       // It may have been cut, or the listener may have died, while the answer was on its way.
       if (!this.#options.network.whole(this.self, peer)) stream.pathChanged();
       if (this.#options.network.at(link.address) !== stream.to) stream.lose();
+      // An abandoned dial that arrived later may have replaced it meanwhile.
+      if (!stream.open) this.streamBroken(stream);
     }
   }
 
