@@ -112,14 +112,18 @@ export const clusterBugs: readonly PlantedBug[] = [
     ),
     'a configuration that was never committed does not outlive a snapshot',
   ),
-  snapshots('a snapshot is answered for before the log on disk begins after it', [
-    patch('raft/snapshot.ts', 'import { sendAfterPersist, sendNow }', 'import { sendNow }'),
-    patch(
-      'raft/snapshot.ts',
-      'sendAfterPersist(state.outbox, leader, {',
-      'sendNow(state.outbox, leader, {',
-    ),
-  ]),
+  snapshots(
+    'a snapshot is answered for before the log on disk begins after it',
+    [
+      patch('raft/snapshot.ts', 'import { sendAfterPersist, sendNow }', 'import { sendNow }'),
+      patch(
+        'raft/snapshot.ts',
+        'sendAfterPersist(state.outbox, leader, {',
+        'sendNow(state.outbox, leader, {',
+      ),
+    ],
+    'the arrival of a snapshot is told once the log on disk begins after it',
+  ),
   snapshots(
     'readers are not told that a snapshot took the place of the state',
     patch('node/watch-publisher.ts', 'for (const reader of this.#readers) reader.restart();', ''),
@@ -180,5 +184,6 @@ export const clusterBugs: readonly PlantedBug[] = [
       'if (progress?.matchIndex !== state.log.lastIndex) return;',
       'if (progress === undefined) return;',
     ),
+    'an heir is told to campaign once it holds the whole log',
   ),
 ];

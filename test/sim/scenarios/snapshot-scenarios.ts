@@ -88,6 +88,38 @@ const overtaken = ofCores(
   },
 );
 
+/** The log of n3 begins after the snapshot in memory only; the leader must not count on it. */
+const toldTooEarly = ofCores(
+  'the arrival of a snapshot is told once the log on disk begins after it',
+  'etcd#10219, etcd#11888, etcd#5664',
+  (cores) => {
+    cores.cluster('n1', 'n2', 'n3');
+    cores.elect('n1');
+    cores.run(20);
+    cores.isolate('n3');
+    for (let entry = 0; entry < 10; entry++) cores.propose('n1', `entry ${entry}`);
+    cores.run(5, ['n1', 'n2']);
+    compactAll(cores, ['n1', 'n2']);
+    cores.hold(({ to }) => to === 'n3');
+    cores.cut.clear();
+    cores.run(60);
+    cores.expect(cores.core('n3').pullFrom !== undefined, 'n3 is told to pull a snapshot');
+    cores.core('n3').slowDisk = true;
+    cores.install('n3', cores.snapshotOf('n1'));
+    cores.deliver();
+    const known =
+      cores
+        .core('n1')
+        .raft.peers()
+        .find(({ peer }) => peer === 'n3')?.matchIndex ?? 0;
+    const { disk } = cores.core('n3');
+    const held = disk.floor.index + disk.log.length;
+    cores.demand(known <= held, 'G1', `n1 counts on ${known} at n3, whose disk reaches to ${held}`);
+    cores.restart('n3');
+    comeTogether(cores);
+  },
+);
+
 /** The process dies between the snapshot's arrival and its place in the state. */
 const lostState = ofCores(
   'a node that lost its state asks for it, and does not lead before it has it',
@@ -145,6 +177,29 @@ const failedTransfer = ofCores(
   },
 );
 
+/** n3 lags when leadership is handed to it: it is told to campaign once it has caught up, and wins. */
+const wholeHeir = ofCores(
+  'an heir is told to campaign once it holds the whole log',
+  'dissertation 3.10, etcd#10201',
+  (cores) => {
+    cores.cluster('n1', 'n2', 'n3');
+    cores.elect('n1');
+    cores.run(20);
+    const { term: before } = cores.core('n1').raft.view();
+    for (let entry = 0; entry < 5; entry++) cores.propose('n1', `entry ${entry}`);
+    const late = cores.hold(({ to }) => to === 'n3');
+    cores.step('n1', { kind: 'transferLeadership', target: cores.core('n3').id });
+    cores.deliver();
+    const { term } = cores.core('n3').raft.view();
+    cores.demand(term === before, 'G16', `n3 campaigns in term ${term} without the newest entries`);
+    for (const wire of late) cores.arrive(wire);
+    cores.run(5);
+    const { role } = cores.core('n3').raft.view();
+    cores.demand(role === 'leader', 'G15', `leadership was handed to n3, which is ${role}`);
+    comeTogether(cores);
+  },
+);
+
 const countedOnce = ofCores(
   'what is committed no longer counts against the limit of what is not',
   'etcd#10167, cockroach#31689, etcd-io/raft#11',
@@ -170,7 +225,9 @@ export const snapshotScenarios: readonly Scenario[] = [
   conflict,
   throttled,
   overtaken,
+  toldTooEarly,
   lostState,
   failedTransfer,
+  wholeHeir,
   countedOnce,
 ];
