@@ -100,7 +100,7 @@ export class Machine {
 
   /** Its log begins behind what its state store has: others must bring the state back. */
   get hollow(): boolean {
-    return this.state.settledIndex < this.#floorIndex;
+    return (this.state.doomed ? 0 : this.state.settledIndex) < this.#floorIndex;
   }
 
   /** The node, while it runs and takes calls. */

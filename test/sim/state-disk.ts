@@ -46,6 +46,11 @@ export class StateDisk {
     return (oldest === undefined ? last : oldest.last)?.appliedIndex ?? 0;
   }
 
+  /** What it holds will be found damaged at the next open. */
+  get doomed(): boolean {
+    return this.#discardReason !== undefined;
+  }
+
   /** The index of a snapshot that has come whole and is not in its place. */
   get sealedIndex(): number {
     return this.#state.sealed?.header.index ?? 0;
