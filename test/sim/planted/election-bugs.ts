@@ -37,6 +37,7 @@ export const electionBugs: readonly PlantedBug[] = [
       'return theirLastTerm > ours || (theirLastTerm === ours && theirLastIndex >= log.lastIndex);',
       'return theirLastIndex >= log.lastIndex;',
     ),
+    'a longer log of an earlier term wins no election',
   ),
   election(
     'a vote is not written down',

@@ -142,7 +142,23 @@ const oneVote = ofCores(
   },
 );
 
+/** n1 has the longer log, and what it has was superseded: n2 and n3 committed an entry of a later term. */
+const laterTerm = ofCores(
+  'a longer log of an earlier term wins no election',
+  'the paper, section 5.4.1',
+  (cores) => {
+    const voters = ['n1', 'n2', 'n3'];
+    cores.add('n1', { voters, log: [1, 2, 2, 2, 2], term: 3 });
+    for (const id of ['n2', 'n3']) cores.add(id, { voters, log: [1, 3], term: 3 });
+    cores.isolate('n2');
+    cores.run(200, ['n1', 'n3']);
+    cores.demand(cores.leaderOf('n3') === 'n3', 'raft', `${cores.leaderOf('n3')} was elected`);
+    comeTogether(cores);
+  },
+);
+
 export const termScenarios: readonly Scenario[] = [
+  laterTerm,
   oneVote,
   staleLeader,
   leftBehind,
