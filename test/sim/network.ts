@@ -23,6 +23,8 @@ export interface NetworkCounts {
   lost: number;
   duplicated: number;
   retransmitted: number;
+  /** Times that a pair of nodes had two messages in a row sent again: they may have heard nothing for an election timeout. */
+  silences: number;
   broken: number;
   /** Snapshots that were gone on with over another stream. */
   resumed: number;
@@ -34,6 +36,9 @@ interface Path {
   slowness: number;
 }
 
+/** Two of the longest delays of one message, and the time between two heartbeats. */
+const IN_A_ROW_MS = 500;
+
 export class SimNetwork {
   readonly timeline: Timeline;
   readonly parameters: NetworkParameters;
@@ -42,12 +47,15 @@ export class SimNetwork {
     lost: 0,
     duplicated: 0,
     retransmitted: 0,
+    silences: 0,
     broken: 0,
     resumed: 0,
   };
   /** The stream over which each snapshot was asked for last. */
   readonly #pulls = new Map<string, unknown>();
   readonly #listening = new Map<string, SimTransport>();
+  /** When a pair last had a message sent again. */
+  readonly #late = new Map<string, number>();
   /** Machines without power: nobody there even refuses. */
   readonly #dark = new Set<string>();
   readonly #paths = new Map<string, Path>();
@@ -98,6 +106,18 @@ export class SimNetwork {
     const { minDelayMs, meanExtraMs } = this.parameters;
     const extraMs = -Math.log(1 - this.random.next()) * meanExtraMs;
     return (minDelayMs + extraMs) * this.path(from, to).slowness;
+  }
+
+  /** What TCP adds to a message's delay. */
+  retransmissionMs(from: string, to: string): number {
+    const { counts, parameters, timeline } = this;
+    if (!this.happens(parameters.retransmitted)) return 0;
+    counts.retransmitted++;
+    const pair = [from, to].toSorted().join('-');
+    const before = this.#late.get(pair);
+    if (before !== undefined && timeline.nowMs - before < IN_A_ROW_MS) counts.silences++;
+    this.#late.set(pair, timeline.nowMs);
+    return parameters.retransmitMs;
   }
 
   happens(share: number): boolean {

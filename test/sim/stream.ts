@@ -98,18 +98,14 @@ export class SimStream {
   }
 
   #carry(bytes: Buffer): void {
-    const { timeline, parameters, counts } = this.#network;
+    const { timeline } = this.#network;
     const { self: from } = this.from;
     const { self: to, process } = this.to;
     if (this.#network.path(from, to).cut) {
       this.#held.push(bytes);
       return;
     }
-    let delayMs = this.#network.delayMs(from, to);
-    if (this.#network.happens(parameters.retransmitted)) {
-      delayMs += parameters.retransmitMs;
-      counts.retransmitted++;
-    }
+    const delayMs = this.#network.delayMs(from, to) + this.#network.retransmissionMs(from, to);
     this.#lastArrivalMs = Math.max(this.#lastArrivalMs, timeline.nowMs + delayMs);
     this.#underWay++;
     timeline.note(bytes);

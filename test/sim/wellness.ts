@@ -71,7 +71,8 @@ export class Wellness {
     }
     for (const key of this.#groups.keys()) if (!now.has(key)) this.#close(key);
     const whole = well.length === voters.length && this.#connected(voters);
-    const lives = `${livesOf(voters)} after ${this.#world.handOvers()}`;
+    const { silences } = this.#world.network.counts;
+    const lives = `${livesOf(voters)} after ${this.#world.handOvers()} and ${silences}`;
     this.#watchTerm(whole ? lives : undefined);
   }
 
