@@ -51,7 +51,7 @@ export class SpareSegments {
     return this.#reused;
   }
 
-  /** Begins to make segment `id`, unless it was begun. That it fails is fatal only once it is needed. */
+  /** Begins to make segment `id`, unless it was begun. That it fails matters only once it is needed. */
   prepare(id: number): void {
     this.#spare ??= this.#begin(id);
   }
@@ -62,9 +62,14 @@ export class SpareSegments {
     const spare = (this.#spare ??= this.#begin(id));
     const waited = !spare.settled;
     const failure = await spare.failure;
-    if (failure !== undefined) throw failure;
+    if (failure === undefined) {
+      this.#spare = undefined;
+      return waited;
+    }
     this.#spare = undefined;
-    return waited;
+    // That there was no space a while ago does not say that there is none now. Any other failure leaves the disk's word in doubt.
+    if (waited || !isOutOfSpace(failure)) throw failure;
+    return this.take(id);
   }
 
   /** Removes a segment from the log, or keeps its file for a later one. Its name is gone for good when this resolves: the next
@@ -87,8 +92,9 @@ export class SpareSegments {
 
   #begin(id: number): Spare {
     const { files, directory, segmentBytes: bytes, log } = this.#settings;
-    const preparation: Preparation = { id, bytes, recycled: this.#recycled };
-    if (this.#recycled !== undefined) this.#reused++;
+    const recycled = this.#recycled;
+    const preparation: Preparation = { id, bytes, recycled };
+    if (recycled !== undefined) this.#reused++;
     this.#recycled = undefined;
     const spare: Spare = {
       settled: false,
@@ -98,6 +104,8 @@ export class SpareSegments {
           (error: unknown) => {
             const file = segmentPath(directory, id);
             log?.error({ err: error, file }, 'the next log segment cannot be prepared');
+            // It is zeroed from its beginning again, whatever was written of it.
+            if (isOutOfSpace(error)) this.#recycled ??= recycled;
             return error instanceof Error ? error : new Error(String(error));
           },
         )
@@ -106,3 +114,6 @@ export class SpareSegments {
     return spare;
   }
 }
+
+const isOutOfSpace = (error: unknown): boolean =>
+  error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');

@@ -167,6 +167,36 @@ describe('what is let go of', () => {
     await wal.close();
   });
 
+  test.each(['ENOSPC', 'EIO'])(
+    'and cannot be zeroed for %s, matters when it is needed',
+    async (code) => {
+      const { disk, model, wal } = await filled(3);
+      await wal.append(model.next({ compact: 4 }));
+      await settled();
+      expect(names(disk)).toEqual(['001.preparing', '003', '004']);
+      disk.fault = ({ action, path }) => {
+        if (action === 'write' && path.endsWith('.preparing'))
+          throw Object.assign(new Error(code), { code });
+      };
+      // Segment 4 is begun, and the next one, of what was segment 1, cannot be made.
+      await wal.append(model.next(filling(8)));
+      await settled();
+      expect(names(disk)).toEqual(['001.preparing', '003', '004']);
+      disk.fault = () => undefined;
+      if (code === 'EIO') {
+        await expect(wal.append(new LogModel(model).next(filling(9)))).rejects.toThrow(DiskError);
+        return;
+      }
+      // Space came back before segment 5 was needed.
+      await wal.append(model.next(filling(9)));
+      await settled();
+      expect(names(disk)).toEqual(['003', '004', '005', '006']);
+      await wal.close();
+      disk.cutPower();
+      await expectLog(await openOn(disk, options), model);
+    },
+  );
+
   test('an error while it goes is final', async () => {
     const { disk, model, wal } = await filled(3);
     disk.fault = ({ action }) => {
