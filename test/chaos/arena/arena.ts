@@ -1,0 +1,93 @@
+// Where the server processes of a chaos run live, and everything that can be done to them. An arena only does what it is
+// told; which fault strikes when is decided by test/chaos/faults.
+import type { StatusResponse__Output } from '../../../src/rpc/gen/rollcall/v1/StatusResponse.ts';
+
+/** What a host may or may not allow. */
+export type Ability =
+  /** Cutting and thinning the paths between nodes: network namespaces, iptables. */
+  | 'network'
+  /** Cutting the power of a disk: a loop-mounted ext4 and its forced shutdown. */
+  | 'power'
+  /** Making every write to the log wait: strace. */
+  | 'slowDisk'
+  /** Moving a node's wall clock while it runs: a preloaded library, compiled here. */
+  | 'wallClock';
+
+export interface Arena {
+  /** What cannot be done here, and why; what is not named can. */
+  readonly missing: ReadonlyMap<Ability, string>;
+  /** The members to begin with, and whoever was added since. */
+  readonly nodes: readonly ArenaNode[];
+  /** For clients: of every node. */
+  readonly endpoints: readonly string[];
+  /** Host, directory and address for one more node, not started. It joins the cluster when it is. */
+  addNode(id: string): Promise<ArenaNode>;
+  /** Ends its process for good and gives back what it had. */
+  removeNode(node: ArenaNode): Promise<void>;
+  /** Ends everything, unmounts and deletes everything; safe to call twice, and after an interruption at any point. */
+  close(): Promise<void>;
+}
+
+export interface ArenaNode {
+  readonly id: string;
+  readonly clientAddress: string;
+  readonly peerAddress: string;
+  readonly dataDir: string;
+  /** What the process printed, one JSON line each, over all its lives. */
+  readonly logFile: string;
+  readonly running: boolean;
+  /** Of its present life; throws when it does not run. */
+  readonly pid: number;
+  /** undefined while it runs, or where a signal ended it. */
+  readonly exitCode: number | undefined;
+  start(): void;
+  signal(signal: NodeJS.Signals): void;
+  /** Sends the signal and waits until the process is gone. */
+  kill(signal?: NodeJS.Signals): Promise<void>;
+  status(timeoutMs?: number): Promise<StatusResponse__Output>;
+  readonly network: NodeNetwork;
+  readonly disk: NodeDisk;
+  readonly clock: NodeClock;
+}
+
+/** Paths between nodes only: clients reach every node at all times. */
+export interface NodeNetwork {
+  /** What `from` sends does not arrive here any more; silently, as where a switch is dead. */
+  deafen(from: ArenaNode): Promise<void>;
+  hear(from: ArenaNode): Promise<void>;
+  /** That share of the packets from all other nodes is lost, 0 to 1. */
+  lose(share: number): Promise<void>;
+  /** Everything is as it should be again. */
+  heal(): Promise<void>;
+  /** Packets from other nodes that were dropped since the arena began: the effect. */
+  dropped(): Promise<number>;
+}
+
+export interface NodeDisk {
+  /** kill -9, then whatever was not synced is gone: what was in the page cache never reaches the medium. The node does not run
+   * afterwards. Resolves true when bytes written without a sync just before were seen to be gone: the effect. */
+  cutPower(): Promise<boolean>;
+  /** Each synced write of the running process waits that much longer. Ends with `normal`, or with the process. */
+  slow(delayMs: number): Promise<void>;
+  normal(): Promise<void>;
+  /** Deletes everything in the data-dir of a node that does not run. */
+  wipe(): Promise<void>;
+}
+
+export interface NodeClock {
+  /** The wall clock jumps; monotonic time does not. Takes effect in the running process. */
+  shift(byMs: number): Promise<void>;
+  /** What the process now takes for the wall clock, against the host's, in milliseconds: the effect. */
+  offsetMs(): Promise<number>;
+}
+
+export interface ArenaSettings {
+  /** Of the cluster to begin with. */
+  readonly nodes: number;
+  /** Everything of the run is kept in here. */
+  readonly directory: string;
+  /** The program: dist/cli/main.js of this tree, or of a copy with a planted bug. */
+  readonly main: string;
+  /** Of every server: small limits, so that snapshots and resets are common. */
+  readonly environment: Readonly<Record<string, string>>;
+}

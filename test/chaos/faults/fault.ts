@@ -1,0 +1,77 @@
+// A fault as data, as something done to the arena, and as something that was seen to have happened. A run in which a fault
+// was not seen to have its effect is void.
+import type { Random } from '../../../src/lib/random.ts';
+import type { Ability, Arena, ArenaNode } from '../arena/arena.ts';
+
+export type FaultKind =
+  | 'killLeader'
+  | 'killFollower'
+  | 'killAll'
+  | 'pauseLeader'
+  | 'pauseAll'
+  /** Nobody hears the leader, and it hears nobody. */
+  | 'isolateLeader'
+  /** A minority, with or without the leader, on its own. */
+  | 'split'
+  /** Two nodes do not hear each other; both hear the rest. */
+  | 'partial'
+  /** The leader is heard and hears nobody, or the other way round. */
+  | 'oneWay'
+  | 'flap'
+  /** Two sides, and one node that hears both. */
+  | 'bridge'
+  | 'loss'
+  | 'slowDisk'
+  | 'tornTail'
+  | 'powerCut'
+  | 'powerCutAll'
+  /** Files of the state store deleted or damaged while the node is down. */
+  | 'damageState'
+  | 'wipe'
+  | 'rollingRestart'
+  | 'changeMembers'
+  /** A follower is away for so long that it needs a snapshot. */
+  | 'leaveBehind'
+  | 'herd'
+  | 'wallClock';
+
+/** What a fault may use. */
+export interface Battlefield {
+  readonly arena: Arena;
+  readonly random: Random;
+  /** Whoever leads now, as most nodes say; waits up to 10 s for one. */
+  readonly leader: () => Promise<ArenaNode>;
+  /** Nodes that no other fault holds at the moment; a fault takes what it strikes and gives it back when it is healed. */
+  readonly free: () => readonly ArenaNode[];
+  /** So many readers more connect at once; resolves when all were answered. */
+  readonly herd: (count: number) => Promise<void>;
+  /** Acknowledged writes so far. */
+  readonly acknowledged: () => number;
+  readonly signal: AbortSignal;
+}
+
+export interface Strike {
+  /** In words, for the timeline: "kill -9 of n2, the leader". */
+  readonly what: string;
+  readonly nodes: readonly string[];
+  /** When it took effect, and whether writes may stop meanwhile: begins a fail-over gap. */
+  readonly atMs: number;
+  readonly gap: 'kill' | 'pause' | 'partition' | 'powerCutAll' | undefined;
+  /** Undoes it, waits until the effect was seen, and says in words what was seen. Rejects with NoEffect. */
+  readonly heal: () => Promise<string>;
+}
+
+/** The fault was done and changed nothing: whatever follows proves nothing. */
+export class NoEffect extends Error {
+  override readonly name = 'NoEffect';
+}
+
+export interface Fault {
+  readonly kind: FaultKind;
+  readonly needs: readonly Ability[];
+  /** How long it lasts, drawn from the seed, before `heal`. */
+  readonly lastsMs: (random: Random) => number;
+  /** Takes a majority away, or all that a second fault would need: nothing else strikes meanwhile. */
+  readonly alone: boolean;
+  readonly strike: (field: Battlefield) => Promise<Strike>;
+}
