@@ -356,8 +356,10 @@ export class NodeLife {
     if (nowMs < this.#hubTickMs + HUB_TICK_MS) return;
     this.#hubTickMs = nowMs;
     this.parts.hub.tick(nowMs);
-    // Nothing new will ever come here: a reader that stayed would wait for good (G6).
-    if (this.#removed) this.parts.hub.endAll(new RegistryError('shuttingDown', REMOVED));
+    if (!this.#removed) return;
+    // Nothing new will ever come here: a reader that stayed would wait for good (G6), a writer for its whole time-out.
+    this.parts.hub.endAll(new RegistryError('shuttingDown', REMOVED));
+    this.parts.writes.refuseWaiting('shuttingDown', REMOVED);
   }
 
   #fatal(...[code, reason, cause]: Parameters<Fatal>): void {

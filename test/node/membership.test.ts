@@ -181,6 +181,11 @@ describe('a removed member', () => {
     await cluster.read(gone ?? '', { consistency: 'stale' });
     const read = await cluster.outcome(cluster.read(gone ?? ''));
     expect('error' in read && read.error.message).toContain('was removed');
+    // Its writers are told at once: they need not wait as they do for a leader.
+    const askedMs = cluster.clock.now();
+    const write = await cluster.outcome(cluster.write(gone ?? '', registration('there')));
+    expect('error' in write && write.error.message).toContain('was removed');
+    expect(cluster.clock.now() - askedMs).toBeLessThan(1100);
     expect(left.status().problems[0]).toContain('--join');
     // It stays so when it starts again.
     await cluster.crash(gone ?? '');

@@ -184,7 +184,8 @@ export class World {
       open++;
       const done = probe(this.#clients, machine).then((failed) => {
         open--;
-        if (failed !== undefined) failures.push(failed);
+        // It may have been removed meanwhile, by a change that was under way.
+        if (failed !== undefined && this.#sound.includes(machine)) failures.push(failed);
       });
       this.#await(done);
     }
