@@ -20,6 +20,8 @@ export interface CampaignReport {
   readonly simulatedMs: number;
   readonly events: number;
   readonly wallMs: number;
+  /** Of the runs with three nodes and 20 operations a second: what the speed of the simulator is stated for. */
+  readonly usual: { readonly simulatedMs: number; readonly wallMs: number };
 }
 
 const TWICE_EVERY = 25;
@@ -32,12 +34,19 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
   let simulatedMs = 0;
   let events = 0;
   let seeds = 0;
+  const usual = { simulatedMs: 0, wallMs: 0 };
   let failed: RunReport | undefined;
   let toldMs = beganMs;
   while (seeds < options.seeds && now() < beganMs + options.minutes * 60_000) {
     const seed = firstSeed + seeds++;
-    let report = await runPlan(draw(seed));
-    if (seeds % TWICE_EVERY === 0) report = await twice(report, draw(seed));
+    const plan = draw(seed);
+    const runBeganMs = now();
+    let report = await runPlan(plan);
+    if (isUsual(plan)) {
+      usual.simulatedMs += report.simulatedMs;
+      usual.wallMs += now() - runBeganMs;
+    }
+    if (seeds % TWICE_EVERY === 0) report = await twice(report, plan);
     coverage.add(report.coverage);
     simulatedMs += report.simulatedMs;
     events += report.events;
@@ -49,8 +58,11 @@ export async function runCampaign(options: CampaignOptions): Promise<CampaignRep
     toldMs = now();
     print(speed({ seeds, simulatedMs, events, wallMs: toldMs - beganMs }));
   }
-  return { failed, coverage, seeds, simulatedMs, events, wallMs: now() - beganMs };
+  return { failed, coverage, seeds, simulatedMs, events, wallMs: now() - beganMs, usual };
 }
+
+const isUsual = ({ parameters }: Plan): boolean =>
+  parameters.nodes.length === 3 && parameters.operationsPerSecond === 20;
 
 async function twice(first: RunReport, plan: Plan): Promise<RunReport> {
   const second = await runPlan(plan);
@@ -70,4 +82,11 @@ export function speed({
     `${seeds} seeds in ${(wallMs / 1000).toFixed(0)} s: ${perSecond(seeds)} seeds, ` +
     `${perSecond(simulatedMs / 1000)} simulated seconds and ${perSecond(events)} events per second`
   );
+}
+
+/** In words, of the runs with three nodes and 20 operations a second; undefined where there was none. */
+export function usualSpeed({ usual }: CampaignReport): string | undefined {
+  if (usual.wallMs === 0) return undefined;
+  const ratio = usual.simulatedMs / usual.wallMs;
+  return `three nodes, 20 operations a second: ${ratio.toFixed(1)} simulated seconds per second`;
 }

@@ -1,7 +1,7 @@
 // npm run sim -- --seed N [--trace] [--shrink] replays one seed; npm run sim -- --minutes N runs seeds until then.
 import { Command } from 'commander';
 import { present } from '../../src/lib/assert.ts';
-import { runCampaign, speed } from './campaign.ts';
+import { runCampaign, speed, usualSpeed } from './campaign.ts';
 import { drawPlan, type Plan } from './plan.ts';
 import { readRegressions, writeRegression } from './regression.ts';
 import { type RunReport, runPlan } from './run-plan.ts';
@@ -53,6 +53,8 @@ async function runMany(options: Options): Promise<void> {
   });
   print(report.coverage.toString());
   print(speed(report));
+  const usual = usualSpeed(report);
+  if (usual !== undefined) print(usual);
   const { failed, coverage } = report;
   if (failed !== undefined) {
     await fail(failed, drawPlan(failed.seed, Number(chaosMs)), options);
