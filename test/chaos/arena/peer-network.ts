@@ -1,0 +1,171 @@
+// A host of its own for every node, as far as the network goes: a namespace, a pair of devices, and one bridge for all. A
+// cut is a rule inside the namespace of the one who no longer hears, so nothing outside of it changes.
+import type { ArenaNode, NodeNetwork } from './arena.ts';
+import { type Claim, claimNumber } from './claim.ts';
+import { run, whyNoProgram } from './command.ts';
+import { bridgeOf, namespacePrefixOf, passRule } from './sweep.ts';
+
+/** Where a node lives and how a program gets there. */
+export interface Host {
+  readonly ip: string;
+  /** Put before a program to run it there; the program takes the place of these words and keeps their process id. */
+  readonly enter: readonly string[];
+  readonly network: NodeNetwork;
+  remove(): Promise<void>;
+}
+
+export function whyNoNetwork(): string | undefined {
+  if (process.getuid?.() !== 0) return 'network namespaces need root';
+  return ['ip', 'iptables', 'iptables-restore', 'nsenter'].map(whyNoProgram).find(Boolean);
+}
+
+export class PeerNetwork {
+  readonly #claim: Claim;
+  readonly #bridge: string;
+  readonly #subnet: string;
+  /** Of the next host; addresses are not used twice. */
+  #nextOrdinal = 11;
+
+  private constructor(claim: Claim, subnet: string) {
+    this.#claim = claim;
+    this.#bridge = bridgeOf(claim);
+    this.#subnet = subnet;
+  }
+
+  /** The host itself has the first address of the network; nothing is routed beyond it. */
+  static async create(claim: Claim): Promise<PeerNetwork> {
+    const network = new PeerNetwork(claim, await freeSubnet(claim));
+    const bridge = network.#bridge;
+    await run('ip', ['link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0']);
+    await run('ip', ['address', 'add', `${network.#subnet}.1/24`, 'dev', bridge]);
+    await run('ip', ['link', 'set', bridge, 'up']);
+    await run('iptables', ['-w', '-I', ...passRule(bridge)]);
+    return network;
+  }
+
+  async addHost(id: string): Promise<Host> {
+    const ordinal = this.#nextOrdinal;
+    if (ordinal > 254) throw new Error('a network of the arena has room for 244 hosts');
+    this.#nextOrdinal += 1;
+    const namespace = `${namespacePrefixOf(this.#claim)}${id}`;
+    const ip = `${this.#subnet}.${ordinal}`;
+    const device = `${this.#bridge}.${ordinal}`;
+    await run('ip', ['netns', 'add', namespace]);
+    const ends = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace];
+    await run('ip', ['link', 'add', device, ...ends]);
+    await run('ip', ['link', 'set', device, 'master', this.#bridge, 'up']);
+    await run('ip', ['-netns', namespace, 'address', 'add', `${ip}/24`, 'dev', 'eth0']);
+    await run('ip', ['-netns', namespace, 'link', 'set', 'eth0', 'up']);
+    await run('ip', ['-netns', namespace, 'link', 'set', 'lo', 'up']);
+    const enter = ['nsenter', `--net=/run/netns/${namespace}`, '--'];
+    return {
+      ip,
+      enter,
+      network: await IngressFilter.create(enter, this.#subnet),
+      remove: async () => {
+        await run('ip', ['link', 'delete', device]);
+        await run('ip', ['netns', 'delete', namespace]);
+      },
+    };
+  }
+}
+
+/** A network that neither another arena nor anything else on this host has. */
+async function freeSubnet(claim: Claim): Promise<string> {
+  for (let number = 0; number < 256; number += 1) {
+    const subnet = `10.213.${number}`;
+    const routes = await run('ip', ['-4', 'route', 'show', 'root', `${subnet}.0/24`]);
+    if (routes === '' && claimNumber(claim, number)) return subnet;
+  }
+  throw new Error('all networks from 10.213.0.0/24 to 10.213.255.0/24 are taken');
+}
+
+const chain = 'ROLLCALL-PEERS';
+/** Its one rule drops; it is never changed, so that its counter is that of the whole run. */
+const graveyard = 'ROLLCALL-DROPPED';
+
+/** What arrives at one host from the others. All rules are replaced at once, so no packet meets half of them. */
+class IngressFilter implements NodeNetwork {
+  readonly #enter: readonly string[];
+  readonly #subnet: string;
+  readonly #deafTo = new Set<string>();
+  #lostShare = 0;
+  /** Changes are made one after the other: the last one that was asked for is the last one made. */
+  #change: Promise<unknown> = Promise.resolve();
+
+  private constructor(enter: readonly string[], subnet: string) {
+    this.#enter = enter;
+    this.#subnet = subnet;
+  }
+
+  static async create(enter: readonly string[], subnet: string): Promise<IngressFilter> {
+    const filter = new IngressFilter(enter, subnet);
+    await filter.#restore([
+      `:${graveyard} - [0:0]`,
+      `:${chain} - [0:0]`,
+      `-A ${graveyard} -j DROP`,
+      `-A INPUT -j ${chain}`,
+    ]);
+    return filter;
+  }
+
+  deafen(from: ArenaNode): Promise<void> {
+    this.#deafTo.add(ipOf(from));
+    return this.#apply();
+  }
+
+  hear(from: ArenaNode): Promise<void> {
+    this.#deafTo.delete(ipOf(from));
+    return this.#apply();
+  }
+
+  lose(share: number): Promise<void> {
+    if (!(share >= 0 && share <= 1)) throw new RangeError(`a share is 0 to 1, not ${share}`);
+    this.#lostShare = share;
+    return this.#apply();
+  }
+
+  heal(): Promise<void> {
+    this.#deafTo.clear();
+    this.#lostShare = 0;
+    return this.#apply();
+  }
+
+  async dropped(): Promise<number> {
+    const list = ['iptables', '-w', '-nvxL', graveyard];
+    const counters = await this.#run(list);
+    const dropping = counters.split('\n').find((line) => line.includes('DROP '));
+    return Number(dropping?.trim().split(/\s+/)[0]);
+  }
+
+  #apply(): Promise<void> {
+    const share = this.#lostShare.toFixed(6);
+    return this.#restore([
+      `:${chain} - [0:0]`,
+      // Clients are on the host and reach every node at all times; a node reaches itself.
+      `-A ${chain} ! -s ${this.#subnet}.0/24 -j RETURN`,
+      `-A ${chain} -s ${this.#subnet}.1 -j RETURN`,
+      ...[...this.#deafTo].map((ip) => `-A ${chain} -s ${ip} -j ${graveyard}`),
+      ...(this.#lostShare > 0
+        ? [`-A ${chain} -m statistic --mode random --probability ${share} -j ${graveyard}`]
+        : []),
+    ]);
+  }
+
+  #restore(rules: readonly string[]): Promise<void> {
+    const table = ['*filter', ...rules, 'COMMIT', ''].join('\n');
+    const made = this.#change.then(async () => {
+      await this.#run(['iptables-restore', '-w', '--noflush'], table);
+    });
+    // A change that failed is told to whoever asked for it, and does not stand in the way of the next.
+    this.#change = made.catch(() => undefined);
+    return made;
+  }
+
+  #run(command: readonly string[], input = ''): Promise<string> {
+    const [program = '', ...args] = [...this.#enter, ...command];
+    return run(program, args, input);
+  }
+}
+
+const ipOf = (node: ArenaNode): string => node.peerAddress.replace(/:\d+$/, '');
