@@ -1,40 +1,16 @@
 // The clients of the process test: writers that retry with one request id until they are certain, and readers that
 // resume elsewhere with their token. They record what they did and saw (test/checkers/history.ts) and judge nothing.
-import { type ClientDuplexStream, type ServiceError, status } from '@grpc/grpc-js';
+import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { present } from '../../src/lib/assert.ts';
 import type { Random } from '../../src/lib/random.ts';
-import type { Instance__Output } from '../../src/rpc/gen/rollcall/v1/Instance.ts';
 import type { RegistryClient } from '../../src/rpc/gen/rollcall/v1/Registry.ts';
 import type { WatchRequest } from '../../src/rpc/gen/rollcall/v1/WatchRequest.ts';
 import type { WatchResponse__Output } from '../../src/rpc/gen/rollcall/v1/WatchResponse.ts';
-import type { ChangeRecord, WatchMessageRecord, WriteRecord } from '../checkers/history.ts';
+import type { WatchMessageRecord, WriteRecord } from '../checkers/history.ts';
 import { registryClient, unary } from '../support/grpc-client.ts';
-
-/** What a reader is told of an instance, but for the heartbeat time, as text. */
-export function contentOf(instance: Instance__Output): string {
-  const { generation, revision, port, service_name: service, metadata } = instance;
-  const mark = metadata['mark'] ?? '';
-  return [service, port, instance.status, generation, revision, mark].join(' ');
-}
-
-/** The details of the contract, and grpc-js's own words for a call that never left this process. */
-const certainlyNot =
-  /^(?:(?:not_leader|no_quorum|behind|shutting_down):|No connection established)/;
-
-const certainCodes: ReadonlySet<status> = new Set([
-  status.INVALID_ARGUMENT,
-  status.NOT_FOUND,
-  status.FAILED_PRECONDITION,
-  status.RESOURCE_EXHAUSTED,
-]);
-
-/** The error table of the contract: may this attempt have happened? */
-function outcomeOf(error: unknown): 'rejected' | 'unknown' {
-  const { code, details } = error as ServiceError;
-  if (code === status.UNAVAILABLE) return certainlyNot.test(details) ? 'rejected' : 'unknown';
-  return certainCodes.has(code) ? 'rejected' : 'unknown';
-}
+import { recordMessage } from '../support/grpc-records.ts';
+import { outcomeOf } from '../support/write-outcome.ts';
 
 interface Answer {
   readonly revision: number;
@@ -169,19 +145,6 @@ async function settle(
   return { invokedAtMs, returnedAtMs: performance.now(), outcome, revision: 0, changed: false };
 }
 
-export function recordMessage(message: WatchResponse__Output): WatchMessageRecord {
-  const changes = message.changes.flatMap((change): readonly ChangeRecord[] => {
-    const { instance } = change;
-    if (instance === null) return [];
-    const kind = change.kind === 'REMOVE' ? 'remove' : 'put';
-    const mark = kind === 'put' ? (instance.metadata['mark'] ?? '') : change.reason;
-    const content = kind === 'put' ? contentOf(instance) : '';
-    return [{ kind, instanceId: instance.instance_id, mark, content }];
-  });
-  const revision = Number(message.revision);
-  return { atMs: performance.now(), revision, reset: message.reset, more: message.more, changes };
-}
-
 /** A reader of everything. It begins at one endpoint and goes on at the next when its stream ends. */
 export class Watcher {
   readonly name: string;
@@ -230,7 +193,7 @@ export class Watcher {
     this.#stream = stream;
     stream.on('data', (message: WatchResponse__Output) => {
       if (stream !== this.#stream) return;
-      this.messages.push(recordMessage(message));
+      this.messages.push(recordMessage(message, performance.now()));
       if (message.reset && !message.more) this.resets++;
       this.#token = message.resume_token;
     });

@@ -2,7 +2,7 @@
 import type { ListInstancesResponse__Output } from '../../src/rpc/gen/rollcall/v1/ListInstancesResponse.ts';
 import type { FinalList } from '../checkers/history.ts';
 import { registryClient, unary } from '../support/grpc-client.ts';
-import { contentOf } from './clients.ts';
+import { contentOf } from '../support/grpc-records.ts';
 
 export async function finalList(node: string, address: string): Promise<FinalList> {
   const client = registryClient(address);

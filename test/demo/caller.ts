@@ -2,7 +2,7 @@
 // way an application would. Reports every message and every call. argv: endpoints (host:port,…), first endpoint.
 import { request } from 'node:http';
 import type { WatchResponse__Output } from '../../src/rpc/gen/rollcall/v1/WatchResponse.ts';
-import { recordMessage } from '../cluster/clients.ts';
+import { recordMessage } from '../support/grpc-records.ts';
 import { registryClient } from '../support/grpc-client.ts';
 import { type CallerEvent, sharedNow } from './events.ts';
 
@@ -26,7 +26,7 @@ function take(message: WatchResponse__Output): void {
     } else healthy.delete(instance.instance_id);
   }
   token = message.resume_token;
-  report({ kind: 'watched', message: { ...recordMessage(message), atMs: sharedNow() } });
+  report({ kind: 'watched', message: recordMessage(message, sharedNow()) });
 }
 
 function watch(): void {

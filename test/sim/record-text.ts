@@ -2,6 +2,7 @@
 import { decodeInstance, type InstanceRecord } from '../../src/registry/index.ts';
 import type { ProjectedChange, WatchFormat } from '../../src/node/watch-hub.ts';
 import type { ChangeRecord } from '../checkers/history.ts';
+import { contentText, removeRecord, valueText } from '../checkers/instance-text.ts';
 
 const marks = new WeakMap<InstanceRecord, string>();
 
@@ -18,14 +19,14 @@ function markOf(record: InstanceRecord): string {
 export const markOfBody = (body: Uint8Array): string =>
   decodeInstance(body).metadata.get('mark') ?? '';
 
-/** What clients may change: the value that a search over one instance's history follows. */
 export const valueOf = (record: InstanceRecord): string =>
-  `${markOf(record)} ${record.lifecycle}${record.maintenance ? ' maintenance' : ''}`;
+  valueText({
+    mark: markOf(record),
+    lifecycle: record.lifecycle,
+    maintenance: record.maintenance,
+  });
 
-export function contentOf(record: InstanceRecord): string {
-  const { serviceName, status, generation, revision } = record;
-  return [serviceName, status, generation, revision, valueOf(record)].join(' ');
-}
+export const contentOf = (record: InstanceRecord): string => contentText(record, valueOf(record));
 
 export function putRecord(record: InstanceRecord, reason: string): ChangeRecord {
   return {
@@ -36,11 +37,6 @@ export function putRecord(record: InstanceRecord, reason: string): ChangeRecord 
     generation: record.generation,
     ttlMs: record.ttlMs,
   };
-}
-
-export function removeRecord(instanceId: string, reason: string): ChangeRecord {
-  const expired = reason === 'ttl_expired';
-  return { kind: 'remove', instanceId, mark: expired ? '' : reason, content: '', expired };
 }
 
 function changeRecord(change: ProjectedChange): ChangeRecord {

@@ -4,8 +4,9 @@ import { isDeepStrictEqual } from 'node:util';
 import type { LogEntry } from '../../src/raft/index.ts';
 import { type Change, createRegistry, decodeCommand } from '../../src/registry/index.ts';
 import type { ChangeRecord, Violation } from '../checkers/history.ts';
+import { removeRecord } from '../checkers/instance-text.ts';
 import { type NaiveLimits, NaiveRegistry } from '../registry/naive-registry.ts';
-import { putRecord, removeRecord } from './record-text.ts';
+import { putRecord } from './record-text.ts';
 
 export interface ReplayedOrder {
   readonly order: readonly (readonly ChangeRecord[])[];
