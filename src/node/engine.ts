@@ -16,7 +16,12 @@ import {
   type Rejected,
   type SnapshotInstall,
 } from '../raft/index.ts';
-import { type ApplyResult, type CommandBody, encodeCommand } from '../registry/index.ts';
+import {
+  type ApplyResult,
+  type CommandBody,
+  encodeCommand,
+  type Registry,
+} from '../registry/index.ts';
 import { type AppliedPoint, type Applier, SLICE } from './applier.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { NodeParts } from './node-parts.ts';
@@ -31,6 +36,8 @@ import { registered, type WriteCall } from './writes.ts';
 const PAUSE_MS = 100;
 /** Records whose bytes are checked against their hashes in each tick: under 1 % of a core, and 100 000 take 31 s. */
 const SCRUB_RECORDS = 32;
+/** Between two walks over all records, so that a small registry is not hashed a hundred times a second. */
+const SCRUB_REST_MS = 1000;
 
 export interface EngineOptions {
   readonly parts: NodeParts;
@@ -54,6 +61,7 @@ export class Engine {
   /** The term in which this node leads and has applied its own no-op; dies with the leadership. */
   #leadingTerm: Term | undefined;
   #leader: NodeId | undefined;
+  #scrubFromMs = 0;
   #timePassed = false;
   #backlog = false;
   #stopped = false;
@@ -329,9 +337,16 @@ export class Engine {
     snapshotSource.tick(now);
     retention.tick(now);
     this.#parts.ticked(now);
+    this.#scrub(registry, now);
+  }
+
+  #scrub(registry: Registry, now: number): void {
+    if (now < this.#scrubFromMs) return;
+    const { scrubWalks } = registry;
     if (registry.scrub(SCRUB_RECORDS) > 0) {
       this.#parts.fatal(12, 'a record in memory is not what was applied: its bytes changed');
     }
+    if (registry.scrubWalks !== scrubWalks) this.#scrubFromMs = now + SCRUB_REST_MS;
   }
 
   #trace(events: readonly RaftEvent[]): void {

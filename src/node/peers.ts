@@ -215,6 +215,7 @@ export class Peers {
 
   /** A majority of the other voters this node knows of tell it that it was removed. */
   get saidToBeRemoved(): boolean {
+    if (this.#refused.size === 0) return false;
     const voters = (this.#host.roster.record?.members ?? []).filter(({ learner }) => !learner);
     const names = new Set<NodeId>(voters.map(({ nodeId }) => nodeId));
     names.delete(this.#host.options.self.nodeId);

@@ -96,6 +96,8 @@ export interface Registry {
    * hash, so that the hash compared between nodes is the hash of what memory really holds. Returns how many differed. What once
    * differed stays visible in the hash until the process ends, also if the record is replaced: it may have been served. */
   scrub(count: number): number;
+  /** How often all records were walked over by `scrub`. */
+  readonly scrubWalks: number;
   /** Takes over the whole content of a snapshot in one step; what was here is gone, and the list of changed records is empty. */
   replace(loaded: LoadedRegistry): void;
 }

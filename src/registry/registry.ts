@@ -45,6 +45,9 @@ export function createRegistry(limits: RegistryLimits, image?: RegistryImage): R
     services: (namespace, after, limit, undo) =>
       listServices(state.catalog, namespace, after, limit, undo),
     scrub: (count) => scrub.scrub(count),
+    get scrubWalks() {
+      return scrub.walks;
+    },
     replace: (loaded) => {
       const { damage } = state.ledger;
       // One object stays and its parts change, so that nothing keeps hold of what was there before.

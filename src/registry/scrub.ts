@@ -34,19 +34,26 @@ function* heldRecords(state: RegistryState): Generator<HeldRecord> {
 export interface Scrubber {
   /** Looks at the next `count` records at most, beginning anew after the last, and returns how many had changed. */
   scrub(count: number): number;
+  /** Walks that came to their end. */
+  readonly walks: number;
   /** Begins anew: the content is another one. */
   restart(): void;
 }
 
 export function scrubber(state: RegistryState): Scrubber {
   let walk = heldRecords(state);
+  let walks = 0;
   return {
+    get walks() {
+      return walks;
+    },
     scrub(count) {
       let damaged = 0;
       for (let looked = 0; looked < count; looked++) {
         const { value, done } = walk.next();
         if (done === true) {
           walk = heldRecords(state);
+          walks++;
           break;
         }
         if (!verify(state.ledger, value.key, value.cell, value.stored)) damaged += 1;
