@@ -51,6 +51,9 @@ export interface ChangeRecord {
   /** Of a put, where the recorder knows them. */
   readonly generation?: number;
   readonly ttlMs?: number;
+  /** Of a put, where the recorder knows it: the revision that last changed the instance. It places what was told in a reset or
+   * in a merged message only. */
+  readonly revisedAt?: number;
   /** A removal by the registry itself, for silence. */
   readonly expired?: boolean;
 }
@@ -121,8 +124,11 @@ export interface KeepRecord {
 export interface LeaseHistory {
   readonly beats: readonly BeatRecord[];
   readonly keeps: readonly KeepRecord[];
-  /** When the first node had each revision: position r - 1 for revision r. */
+  /** When the first node had each revision: position r - 1 for revision r. Where that is not known, the first moment at which
+   * somebody was told. */
   readonly appliedAtMs: readonly number[];
+  /** Until when no node can have had each revision, where `appliedAtMs` is not exact. */
+  readonly notBeforeMs?: readonly number[];
   /** One healthy leader from the first moment to the second, which is the end. */
   readonly stable: { readonly fromMs: number; readonly toMs: number } | undefined;
   /** Clocks run at most this much fast or slow, as a share. */

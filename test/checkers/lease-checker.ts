@@ -1,6 +1,13 @@
 // Expiry audit: nobody is expired before TTL has passed since an acknowledged sign of life was sent (G7), silence is noticed in
 // time under a stable leader (G8), and whoever never stopped sending is never expired, whatever happened to the registry (G9).
-import type { BeatRecord, ChangeRecord, History, LeaseHistory, Violation } from './history.ts';
+import type {
+  BeatRecord,
+  ChangeRecord,
+  History,
+  KeepRecord,
+  LeaseHistory,
+  Violation,
+} from './history.ts';
 import type { RevisionOrder } from './revision-order.ts';
 
 /** One registration: from its put to its end. */
@@ -8,11 +15,22 @@ interface Registration {
   readonly instanceId: string;
   readonly generation: number;
   readonly ttlMs: number;
-  readonly fromMs: number;
+  readonly from: Moment;
   /** Infinity: it is still there. */
-  endMs: number;
+  end: Moment;
   expired: boolean;
 }
+
+/** When something was applied for the first time. Both are the same where that is known. */
+interface Moment {
+  readonly earliestMs: number;
+  readonly latestMs: number;
+}
+
+const NEVER: Moment = {
+  earliestMs: Number.POSITIVE_INFINITY,
+  latestMs: Number.POSITIVE_INFINITY,
+};
 
 /** Between keepers' rounds, with what a call takes. */
 const KEEP_SLACK_MS = 250;
@@ -25,39 +43,56 @@ export function checkLeases(history: History, order: RevisionOrder): readonly Vi
   const { leases } = history;
   if (leases === undefined) return [];
   const found: Violation[] = [];
+  const beatsOf = byInstance(leases.beats);
+  const keepsOf = byInstance(leases.keeps);
   for (const registration of registrations(leases, order)) {
-    if (registration.ttlMs === 0) continue;
-    const beats = leases.beats.filter((beat) => mayRenew(beat, registration));
-    if (registration.expired) {
-      found.push(...checkEarly(registration, beats, leases), ...checkKept(registration, leases));
-    } else if (registration.endMs === Number.POSITIVE_INFINITY) {
+    const { instanceId, ttlMs, expired, end } = registration;
+    if (ttlMs === 0 || (!expired && end !== NEVER)) continue;
+    const known = beatsOf.get(instanceId) ?? [];
+    const beats = known.filter((beat) => mayRenew(beat, registration));
+    if (expired) {
+      const keeps = keepsOf.get(instanceId) ?? [];
+      found.push(...checkEarly(registration, beats, leases), ...checkKept(registration, keeps));
+    } else {
       found.push(...checkLate(registration, beats, leases));
     }
   }
   return found;
 }
 
+function byInstance<T extends { readonly instanceId: string }>(
+  all: readonly T[],
+): ReadonlyMap<string, readonly T[]> {
+  const found = new Map<string, T[]>();
+  for (const one of all) {
+    const known = found.get(one.instanceId);
+    if (known === undefined) found.set(one.instanceId, [one]);
+    else known.push(one);
+  }
+  return found;
+}
+
 /** All registrations, from the order: the generation is the revision of the put that began it. */
 function registrations(
-  { appliedAtMs }: LeaseHistory,
+  { appliedAtMs, notBeforeMs = appliedAtMs }: LeaseHistory,
   order: RevisionOrder,
 ): readonly Registration[] {
   const all: Registration[] = [];
   const current = new Map<string, Registration>();
   for (let revision = 1; revision <= order.size; revision++) {
-    const atMs = appliedAtMs[revision - 1] ?? 0;
+    const at = revision - 1;
+    const moment = { earliestMs: notBeforeMs[at] ?? 0, latestMs: appliedAtMs[at] ?? 0 };
     for (const change of order.get(revision) ?? []) {
       const before = current.get(change.instanceId);
       if (continues(before, change)) continue;
       if (before !== undefined) {
-        before.endMs = atMs;
+        before.end = moment;
         before.expired = change.expired === true;
         current.delete(change.instanceId);
       }
       if (change.kind === 'remove') continue;
       const { instanceId, generation = 0, ttlMs = 0 } = change;
-      const endMs = Number.POSITIVE_INFINITY;
-      const next = { instanceId, generation, ttlMs, fromMs: atMs, endMs, expired: false };
+      const next = { instanceId, generation, ttlMs, from: moment, end: NEVER, expired: false };
       current.set(instanceId, next);
       all.push(next);
     }
@@ -69,10 +104,8 @@ function registrations(
 const continues = (before: Registration | undefined, change: ChangeRecord): boolean =>
   before !== undefined && change.kind === 'put' && change.generation === before.generation;
 
-function mayRenew(beat: BeatRecord, { instanceId, generation }: Registration): boolean {
-  return (
-    beat.instanceId === instanceId && (beat.generation === 0 || beat.generation === generation)
-  );
+function mayRenew(beat: BeatRecord, { generation }: Registration): boolean {
+  return beat.generation === 0 || beat.generation === generation;
 }
 
 const describe = ({ instanceId, generation }: Registration): string =>
@@ -83,16 +116,17 @@ function checkEarly(
   beats: readonly BeatRecord[],
   { clockDrift }: LeaseHistory,
 ): readonly Violation[] {
-  const { ttlMs, fromMs, endMs } = registration;
+  const { ttlMs, from, end } = registration;
   const leaseMs = ttlMs * (1 - 2 * clockDrift) - 1;
-  const signs = beats
-    .filter(({ outcome, generation, sentAtMs, endedAtMs }) => {
-      if (outcome !== 'acknowledged' || sentAtMs < fromMs || sentAtMs > endMs) return false;
-      // It named this registration, or was sent and answered within its life: it cannot have been for another.
-      return generation === registration.generation || endedAtMs <= endMs;
-    })
-    .map(({ sentAtMs }) => sentAtMs);
-  const lastMs = Math.max(fromMs, ...signs);
+  let lastMs = from.earliestMs;
+  for (const { outcome, generation, sentAtMs, endedAtMs } of beats) {
+    if (outcome !== 'acknowledged') continue;
+    // It named this registration, or was sent and answered within its life: it cannot have been for another.
+    const named = generation === registration.generation && sentAtMs <= end.latestMs;
+    const within = sentAtMs >= from.latestMs && endedAtMs <= end.earliestMs;
+    if (named || within) lastMs = Math.max(lastMs, sentAtMs);
+  }
+  const endMs = end.latestMs;
   if (endMs >= lastMs + leaseMs) return [];
   const evidence = `${describe(registration)} was expired at ${endMs.toFixed(1)} ms, ${(endMs - lastMs).toFixed(1)} ms after a sign of life that was acknowledged, TTL ${ttlMs} ms`;
   return [{ guarantee: 'G7', evidence }];
@@ -100,16 +134,15 @@ function checkEarly(
 
 /** Somebody was sending for it, at the latest when half of the first lease was over, and it was expired before that one could
  * have been missed. */
-function checkKept(registration: Registration, { keeps }: LeaseHistory): readonly Violation[] {
-  const { instanceId, ttlMs, fromMs, endMs } = registration;
+function checkKept(registration: Registration, keeps: readonly KeepRecord[]): readonly Violation[] {
+  const { ttlMs, from, end } = registration;
   const kept = keeps.find(
     (keep) =>
-      keep.instanceId === instanceId &&
-      keep.fromMs <= fromMs + ttlMs / 2 - KEEP_SLACK_MS &&
-      endMs < keep.toMs + ttlMs - KEEP_SLACK_MS,
+      keep.fromMs <= from.earliestMs + ttlMs / 2 - KEEP_SLACK_MS &&
+      end.latestMs < keep.toMs + ttlMs - KEEP_SLACK_MS,
   );
   if (kept === undefined) return [];
-  const evidence = `${describe(registration)} was expired at ${endMs.toFixed(1)} ms while heartbeats were sent from ${kept.fromMs.toFixed(1)} to ${kept.toMs.toFixed(1)} ms`;
+  const evidence = `${describe(registration)} was expired at ${end.latestMs.toFixed(1)} ms while heartbeats were sent from ${kept.fromMs.toFixed(1)} to ${kept.toMs.toFixed(1)} ms`;
   return [{ guarantee: 'G9', evidence }];
 }
 
@@ -119,8 +152,9 @@ function checkLate(
   { stable, clockDrift }: LeaseHistory,
 ): readonly Violation[] {
   if (stable === undefined) return [];
-  const { ttlMs, fromMs } = registration;
-  const lastMs = Math.max(fromMs, stable.fromMs, ...beats.map(({ endedAtMs }) => endedAtMs));
+  const { ttlMs, from } = registration;
+  let lastMs = Math.max(from.latestMs, stable.fromMs);
+  for (const { endedAtMs } of beats) lastMs = Math.max(lastMs, endedAtMs);
   const dueMs = lastMs + ttlMs * (1 + GRACE_SHARE + clockDrift) + GRACE_MS + APPLY_MS;
   if (stable.toMs <= dueMs) return [];
   const evidence = `${describe(registration)} was silent since ${lastMs.toFixed(1)} ms and is still there at ${stable.toMs.toFixed(1)} ms, TTL ${ttlMs} ms`;

@@ -6,7 +6,9 @@ import type { RevisionOrder } from './revision-order.ts';
 
 /** The order with its holes below the last revision filled from acknowledged writes, as far as they tell. */
 export function fillHoles(order: RevisionOrder, history: History): RevisionOrder {
-  const last = Math.max(0, ...order.keys());
+  let last = 0;
+  for (const revision of order.keys()) last = Math.max(last, revision);
+  if (order.size === last) return order;
   const byRevision = new Map(
     history.writes
       .filter((write) => write.outcome === 'acknowledged' && write.changed)

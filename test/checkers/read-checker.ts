@@ -1,6 +1,7 @@
 // Checker A, by witness order: every answer at a revision is the state of that revision (G2), a linearizable one is not older
 // than anything that anybody was told before it was asked for, a bounded one not by more than its bound, and no answer is
 // older than its client demands (G11).
+import { firstTold, highestToldBefore } from './first-told.ts';
 import type { History, ReadRecord, Violation } from './history.ts';
 import { applyGroup, type RevisionOrder } from './revision-order.ts';
 
@@ -8,7 +9,8 @@ const MAX_FINDINGS = 10;
 
 export function checkReads(history: History, order: RevisionOrder): readonly Violation[] {
   const reads = (history.reads ?? []).toSorted((a, b) => a.revision - b.revision);
-  const floorBefore = floors(history);
+  const told = firstTold(history);
+  const floorBefore = (atMs: number): number => highestToldBefore(told, atMs);
   const found: Violation[] = [];
   const truth = new Map<string, string>();
   let at = 0;
@@ -62,28 +64,4 @@ function checkContent(read: ReadRecord, truth: ReadonlyMap<string, string>): rea
     return [{ guarantee: 'G2', evidence }];
   }
   return [];
-}
-
-/** The highest revision that anybody had been told strictly before a moment. */
-function floors({ writes, reads = [], watches }: History): (atMs: number) => number {
-  const told = [
-    ...writes.filter(({ outcome }) => outcome === 'acknowledged'),
-    ...reads,
-    ...watches.flatMap(({ messages }) =>
-      messages.map(({ atMs, revision }) => ({ returnedAtMs: atMs, revision })),
-    ),
-  ].map(({ returnedAtMs, revision }) => ({ atMs: returnedAtMs, revision }));
-  told.sort((a, b) => a.atMs - b.atMs);
-  let highest = 0;
-  const highestBy = told.map(({ revision }) => (highest = Math.max(highest, revision)));
-  return (atMs) => {
-    let low = 0;
-    let high = told.length;
-    while (low < high) {
-      const middle = (low + high) >>> 1;
-      if ((told[middle]?.atMs ?? 0) < atMs) low = middle + 1;
-      else high = middle;
-    }
-    return highestBy[low - 1] ?? 0;
-  };
 }

@@ -10,7 +10,10 @@ function revisionsByMark(order: RevisionOrder): ReadonlyMap<string, readonly num
   const byMark = new Map<string, number[]>();
   for (const [revision, changes] of order) {
     for (const mark of new Set(changes.map((change) => change.mark))) {
-      if (mark !== '') byMark.set(mark, [...(byMark.get(mark) ?? []), revision]);
+      if (mark === '') continue;
+      const known = byMark.get(mark);
+      if (known === undefined) byMark.set(mark, [revision]);
+      else known.push(revision);
     }
   }
   return byMark;

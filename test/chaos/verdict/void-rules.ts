@@ -1,0 +1,58 @@
+// When a run proves nothing: too little was done, or nobody looked while it mattered.
+import type { Counts } from './judge.ts';
+import type { LoadedRun } from './load-history.ts';
+
+/** A cluster that does no more than this is hardly asked anything. */
+const LEAST_WRITES_PER_SECOND = 10;
+/** Of instances, for the search that trusts no revision. */
+const MOST_UNDECIDED_SHARE = 0.1;
+
+/** In words; none for a run that counts. */
+export function voidReasons(loaded: LoadedRun, counts: Counts): readonly string[] {
+  return [
+    ...tooLittle(loaded, counts),
+    ...withoutEffect(loaded),
+    ...unwatched(loaded),
+    ...unsearched(loaded, counts),
+  ];
+}
+
+function tooLittle({ run, reads }: LoadedRun, counts: Counts): readonly string[] {
+  const found: string[] = [];
+  if (counts.writesPerSecond < LEAST_WRITES_PER_SECOND) {
+    const rate = counts.writesPerSecond.toFixed(1);
+    found.push(`too few acknowledged writes: ${rate} a second of ${LEAST_WRITES_PER_SECOND}`);
+  }
+  if (!reads.some(({ consistency }) => consistency === 'linearizable')) {
+    found.push('no linearizable read was answered');
+  }
+  if (run.finals.length === 0) found.push('no final list was read');
+  if (Object.keys(run.hashes).length < 2) found.push('state hashes of fewer than two nodes');
+  return found;
+}
+
+function withoutEffect({ run }: LoadedRun): readonly string[] {
+  if (run.faults.length === 0) return ['no fault struck'];
+  return run.faults
+    .filter(({ effect }) => effect === undefined)
+    .map(({ kind, what }) => `${kind} had no effect that was seen: ${what}`);
+}
+
+function unwatched({ run, watches, resumes }: LoadedRun): readonly string[] {
+  const found: string[] = [];
+  if (resumes.length === 0) found.push('no reader resumed');
+  if (!watches.some(({ service }) => service === undefined)) found.push('no reader of everything');
+  const seen = run.faults.some(({ atMs, healedAtMs }) =>
+    watches.some(({ messages }) =>
+      messages.some((message) => message.atMs >= atMs && message.atMs <= healedAtMs),
+    ),
+  );
+  if (run.faults.length > 0 && !seen) found.push('no reader was told anything during a fault');
+  return found;
+}
+
+function unsearched({ writes }: LoadedRun, { undecided }: Counts): readonly string[] {
+  const instances = new Set(writes.map(({ instanceId }) => instanceId)).size;
+  if (undecided <= instances * MOST_UNDECIDED_SHARE) return [];
+  return [`${undecided} of ${instances} instances were too entangled to be searched`];
+}
