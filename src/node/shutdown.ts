@@ -36,20 +36,26 @@ export async function shutDown(life: NodeLife, graceMs: number): Promise<void> {
   options.log.info({ event: 'stopped' });
 }
 
-/** Resolves once another node leads, or none can be brought to it in time. Writes that wait here go on there meanwhile. */
+/** Resolves once another node leads and has had time for what waited, or none can be brought to it in time. Writes that
+ * wait here go on there meanwhile. */
 function handedOver(life: NodeLife, endMs: number): Promise<void> {
   const { engine, options } = life;
-  const { clock, self, electionMs } = options;
+  const { clock, electionMs, heartbeatMs } = options;
   if (engine === undefined || engine.view.role !== 'leader') return Promise.resolve();
   if (successor(life, engine) === undefined) return Promise.resolve();
   const byMs = Math.min(endMs, clock.now() + 2 * electionMs);
   let askedMs = Number.NEGATIVE_INFINITY;
+  let leadsSinceMs = Number.POSITIVE_INFINITY;
   return new Promise((resolve) => {
     const look = (): void => {
-      const { role, leader, transferTarget } = engine.view;
+      const { role, transferTarget } = engine.view;
       const now = clock.now();
-      const gone = role !== 'leader' && leader !== undefined && leader !== self.nodeId;
-      if (gone || now >= byMs) return resolve();
+      leadsSinceMs = succeeded(life, engine)
+        ? Math.min(leadsSinceMs, now)
+        : Number.POSITIVE_INFINITY;
+      // A heartbeat longer than needed: what waited for the new leader is written while there are three disks for it, and
+      // nobody has a broken stream to deal with while it is.
+      if (now >= leadsSinceMs + heartbeatMs || now >= byMs) return resolve();
       if (role === 'leader' && transferTarget === undefined && now >= askedMs + ASK_AGAIN_MS) {
         askedMs = now;
         engine.push({ kind: 'transferLeadership', target: successor(life, engine) });
@@ -58,6 +64,13 @@ function handedOver(life: NodeLife, endMs: number): Promise<void> {
     };
     look();
   });
+}
+
+/** Another node leads and an entry of its term is committed. Until then this node's copy of it may be what it waits for:
+ * one that leaves with its election leaves the rest to wait for the slower of their disks. */
+function succeeded(life: NodeLife, engine: Engine): boolean {
+  const { role, leader, term } = engine.view;
+  return role !== 'leader' && leader !== undefined && life.applied.term === term;
 }
 
 /** The voter that holds most of the log, of those that know what they are asked. */

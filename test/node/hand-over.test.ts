@@ -108,6 +108,29 @@ describe('a leader that stops', () => {
     expect(cluster.node(other).registry.instanceCount).toBe(20);
   });
 
+  test('stays until what waited for its heir is written, with its own disk where another is slow', async () => {
+    const slow = new Set<string>();
+    const cluster = await MemoryCluster.elected({
+      log: (id) => ({
+        beforeDurable: () =>
+          slow.has(id)
+            ? new Promise((resolve) => cluster.clock.after(400, resolve))
+            : Promise.resolve(),
+      }),
+    });
+    const leader = cluster.leader() ?? '';
+    const [heir = '', laggard = ''] = cluster.followers();
+    slow.add(laggard);
+    await cluster.register(leader, 'before');
+    const stopped = cluster.node(leader).stop({ graceMs: 3000 });
+    await cluster.clock.advance(2);
+    const write = cluster.outcome(cluster.write(heir, registration('meanwhile')));
+    expect(await write).toMatchObject({ value: { kind: 'registered' } });
+    expect((await write).afterMs).toBeLessThan(50);
+    await cluster.finish(stopped);
+    expect(cluster.node(heir).status().role).toBe('leader');
+  });
+
   test('is not held up by others that are away', async () => {
     const cluster = await MemoryCluster.elected();
     const leader = cluster.leader() ?? '';
