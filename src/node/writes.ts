@@ -174,7 +174,9 @@ export class Writes {
     const elsewhere = outcome.code === 'notLeader' || outcome.code === 'shuttingDown';
     if (!elsewhere) return this.#fail(write, outcome.code, outcome.message);
     write.refusal = 'notLeader';
-    this.#wait(write, RETRY_MS);
+    // Refused by a former leader: whoever leads now is asked at once.
+    const leader = this.#host.leader();
+    this.#wait(write, leader === undefined || leader === write.forwardedTo ? RETRY_MS : 0);
   }
 
   /** Fails what was not handed in; what may be in a log is still awaited. */
@@ -221,8 +223,9 @@ export class Writes {
     if (!this.#pending.has(write.id)) return;
     write.stage = 'waiting';
     write.forwardedTo = undefined;
-    write.retryAtMs = this.#host.clock.now() + delayMs;
+    write.retryAtMs = delayMs === 0 ? 0 : this.#host.clock.now() + delayMs;
     this.#waiting.add(write);
+    if (delayMs === 0) this.#host.wake();
   }
 
   #orphan(write: Pending): void {
