@@ -49,4 +49,21 @@ describe('a log', () => {
     const plain = stripVTControlCharacters(text);
     expect(plain).toMatch(/^\[[\d:.]+\] INFO: node: ready .*"node_id":"n1"/);
   });
+
+  test('maps a stack to the source when it writes it, and lets nobody else pay for that', () => {
+    const before = process.sourceMapsEnabled;
+    process.setSourceMapsEnabled(true);
+    try {
+      const error = new Error('broken');
+      Object.defineProperty(error, 'stack', { get: () => `mapped: ${process.sourceMapsEnabled}` });
+      const text = written(({ log }) => {
+        expect(process.sourceMapsEnabled).toBe(false);
+        componentLogger(log, 'node').error({ event: 'call_failed', err: error });
+        expect(process.sourceMapsEnabled).toBe(false);
+      }, 'json');
+      expect(JSON.parse(text)).toMatchObject({ err: { message: 'broken', stack: 'mapped: true' } });
+    } finally {
+      process.setSourceMapsEnabled(before);
+    }
+  });
 });
