@@ -31,6 +31,8 @@ describe('the state hash', () => {
     const cluster = await MemoryCluster.elected();
     const leader = cluster.leader() ?? '';
     await fill(cluster, leader, 0, 100);
+    // Everything is in the state store before a byte of memory changes.
+    await cluster.clock.advance(2000);
     const record = cluster.node(leader).registry.get('default', 'i-50');
     expect(record).toBeDefined();
     if (record !== undefined) record.encoded[10] = (record.encoded[10] ?? 0) ^ 1;
