@@ -22,6 +22,9 @@ export interface Arena {
   readonly endpoints: readonly string[];
   /** Host, directory and address for one more node, not started. It joins the cluster when it is. */
   addNode(id: string): Promise<ArenaNode>;
+  /** A new node in the place of this one, with its name and addresses and an empty disk; not started. It joins the cluster when
+   * it is, as a new member. */
+  replaceNode(node: ArenaNode): Promise<ArenaNode>;
   /** Ends its process for good and gives back what it had. */
   removeNode(node: ArenaNode): Promise<void>;
   /** Ends everything, unmounts and deletes everything; safe to call twice, and after an interruption at any point. */

@@ -55,7 +55,7 @@ class HostArena implements Arena {
   readonly #claim: Claim;
   readonly #release: () => void;
   readonly #nodes: HostedNode[] = [];
-  readonly #hosts = new Map<ArenaNode, Host>();
+  readonly #places = new Map<ArenaNode, Place>();
   #peers: PeerNetwork | undefined;
   #prologue: readonly string[] = [];
 
@@ -97,14 +97,28 @@ class HostArena implements Arena {
     return this.#settle(await this.#findPlace(id), ['--join', members]);
   }
 
+  async replaceNode(node: ArenaNode): Promise<ArenaNode> {
+    const position = this.#nodes.findIndex((candidate) => candidate === node);
+    const place = this.#places.get(node);
+    if (place === undefined) throw new Error(`${node.id} is none of the arena's nodes`);
+    await node.kill();
+    await node.disk.wipe();
+    this.#nodes.splice(position, 1);
+    this.#places.delete(node);
+    const members = this.endpoints.join(',');
+    const fresh = this.#settle(place, ['--join', members]);
+    this.#nodes.splice(position, 0, ...this.#nodes.splice(-1));
+    return fresh;
+  }
+
   async removeNode(node: ArenaNode): Promise<void> {
     const position = this.#nodes.findIndex((candidate) => candidate === node);
     if (position < 0) return;
     this.#nodes.splice(position, 1);
     await node.kill();
     rmSync(node.dataDir, { recursive: true, force: true });
-    await this.#hosts.get(node)?.remove();
-    this.#hosts.delete(node);
+    await this.#places.get(node)?.host?.remove();
+    this.#places.delete(node);
   }
 
   async close(): Promise<void> {
@@ -149,7 +163,7 @@ class HostArena implements Arena {
       clock: hostClock,
     });
     this.#nodes.push(node);
-    if (host !== undefined) this.#hosts.set(node, host);
+    this.#places.set(node, place);
     return node;
   }
 }

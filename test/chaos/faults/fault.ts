@@ -2,6 +2,7 @@
 // was not seen to have its effect is void.
 import type { Random } from '../../../src/lib/random.ts';
 import type { Ability, Arena, ArenaNode } from '../arena/arena.ts';
+import type { PathCuts } from './path-cuts.ts';
 
 export type FaultKind =
   | 'killLeader'
@@ -43,17 +44,19 @@ export interface Battlefield {
   readonly leader: () => Promise<ArenaNode>;
   /** Nodes that no other fault holds at the moment; a fault takes what it strikes and gives it back when it is healed. */
   readonly free: () => readonly ArenaNode[];
+  readonly cuts: PathCuts;
   /** So many readers more connect at once; resolves when all were answered. */
   readonly herd: (count: number) => Promise<void>;
-  /** Acknowledged writes so far. */
-  readonly acknowledged: () => number;
   readonly signal: AbortSignal;
 }
 
 export interface Strike {
   /** In words, for the timeline: "kill -9 of n2, the leader". */
   readonly what: string;
+  /** For the timeline. */
   readonly nodes: readonly string[];
+  /** Those of them that no other fault may strike meanwhile. */
+  readonly holds: readonly string[];
   /** When it took effect, and whether writes may stop meanwhile: begins a fail-over gap. */
   readonly atMs: number;
   readonly gap: 'kill' | 'pause' | 'partition' | 'powerCutAll' | undefined;
@@ -66,6 +69,17 @@ export class NoEffect extends Error {
   override readonly name = 'NoEffect';
 }
 
+/** Something happened that must not, whatever the fault: a guarantee did not hold. */
+export class Broken extends Error {
+  override readonly name = 'Broken';
+  readonly guarantee: string;
+
+  constructor(guarantee: string, evidence: string) {
+    super(evidence);
+    this.guarantee = guarantee;
+  }
+}
+
 export interface Fault {
   readonly kind: FaultKind;
   readonly needs: readonly Ability[];
@@ -73,5 +87,7 @@ export interface Fault {
   readonly lastsMs: (random: Random) => number;
   /** Takes a majority away, or all that a second fault would need: nothing else strikes meanwhile. */
   readonly alone: boolean;
+  /** How many of so many members it keeps from a majority, so that faults together leave one. 0 where it only disturbs. */
+  readonly takes: (nodes: number) => number;
   readonly strike: (field: Battlefield) => Promise<Strike>;
 }

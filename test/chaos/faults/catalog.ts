@@ -1,0 +1,42 @@
+// All faults by their names.
+import { damageState } from './damaged-state.ts';
+import { bridge, flap, isolateLeader, loss, oneWay, partial, split } from './cuts.ts';
+import { wallClock } from './clocks.ts';
+import type { Fault, FaultKind } from './fault.ts';
+import { killAll, killFollower, killLeader } from './kills.ts';
+import { leaveBehind } from './left-behind.ts';
+import { changeMembers, wipe } from './members.ts';
+import { pauseAll, pauseLeader } from './pauses.ts';
+import { powerCut, powerCutAll } from './power.ts';
+import { herd } from './readers.ts';
+import { rollingRestart } from './restarts.ts';
+import { slowDisk } from './slow-disk.ts';
+import { tornTail } from './torn-tail.ts';
+
+export const faults: Readonly<Record<FaultKind, Fault>> = {
+  killLeader,
+  killFollower,
+  killAll,
+  pauseLeader,
+  pauseAll,
+  isolateLeader,
+  split,
+  partial,
+  oneWay,
+  flap,
+  bridge,
+  loss,
+  slowDisk,
+  tornTail,
+  powerCut,
+  powerCutAll,
+  damageState,
+  wipe,
+  rollingRestart,
+  changeMembers,
+  leaveBehind,
+  herd,
+  wallClock,
+};
+
+export const faultKinds: readonly FaultKind[] = Object.values(faults).map(({ kind }) => kind);

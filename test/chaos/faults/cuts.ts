@@ -1,0 +1,289 @@
+// Partitions: paths between nodes that pass nothing, silently, as where a switch is dead. Clients reach every node all the time.
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Random } from '../../../src/lib/random.ts';
+import { monotonicMs } from '../../support/monotonic-clock.ts';
+import type { ArenaNode } from '../arena/arena.ts';
+import { type Battlefield, type Fault, NoEffect, type Strike } from './fault.ts';
+import { expectEffect, idsOf, leaderSeenBy, takeFollower, takeLeader } from './node-state.ts';
+import { between, type Path } from './path-cuts.ts';
+
+interface Cut {
+  readonly paths: readonly Path[];
+  readonly what: string;
+  /** The nodes it strikes: no other fault may. */
+  readonly struck: readonly ArenaNode[];
+  readonly gap: Strike['gap'];
+  /** One of each side, where the two sides must come to see different leaders. */
+  readonly sides?: readonly [ArenaNode, ArenaNode];
+}
+
+const minority = (nodes: number): number => Math.floor((nodes - 1) / 2);
+const someMs = (random: Random): number => random.integer(1500, 6000);
+
+/** The packets that were dropped at the deaf ends of these paths. */
+async function droppedAt(paths: readonly Path[]): Promise<ReadonlyMap<string, number>> {
+  const ends = [...new Set(paths.map(({ at }) => at))];
+  return new Map(
+    await Promise.all(ends.map(async (node) => [node.id, await node.network.dropped()] as const)),
+  );
+}
+
+/** Every deaf end must have dropped something; says how much. */
+async function expectDrops(
+  paths: readonly Path[],
+  before: ReadonlyMap<string, number>,
+): Promise<string> {
+  let words = '';
+  await expectEffect('packets to be dropped at every deaf end', 3000, async () => {
+    const now = await droppedAt(paths);
+    const rises = [...now].map(([id, count]) => [id, count - (before.get(id) ?? 0)] as const);
+    words = rises.map(([id, rise]) => `${rise} at ${id}`).join(', ');
+    return rises.every(([, rise]) => rise > 0);
+  });
+  return `dropped ${words}`;
+}
+
+async function expectDifferentViews([one, two]: readonly [ArenaNode, ArenaNode]): Promise<string> {
+  let words = '';
+  await expectEffect(`${one.id} and ${two.id} to see different leaders`, 4000, async () => {
+    const [first, second] = await Promise.all([leaderSeenBy(one), leaderSeenBy(two)]);
+    words = `${one.id} sees ${first}, ${two.id} sees ${second}`;
+    return first !== second;
+  });
+  return words;
+}
+
+async function strikeCut(field: Battlefield, cut: Cut): Promise<Strike> {
+  const { paths, what, struck, gap, sides } = cut;
+  const before = await droppedAt(paths);
+  const atMs = monotonicMs();
+  await field.cuts.cut(paths);
+  return {
+    what,
+    nodes: idsOf(struck),
+    holds: idsOf(struck),
+    atMs,
+    gap,
+    heal: async () => {
+      try {
+        const dropped = await expectDrops(paths, before);
+        if (sides === undefined) return dropped;
+        return `${dropped}; ${await expectDifferentViews(sides)}`;
+      } finally {
+        await field.cuts.mend(paths);
+      }
+    },
+  };
+}
+
+const without = (nodes: readonly ArenaNode[], left: readonly ArenaNode[]): readonly ArenaNode[] =>
+  nodes.filter((node) => !left.includes(node));
+
+/** Some of them, as many as wanted, drawn without repeats. */
+function drawSome(random: Random, nodes: readonly ArenaNode[], count: number): ArenaNode[] {
+  const left = [...nodes];
+  const drawn: ArenaNode[] = [];
+  while (drawn.length < count && left.length > 0) {
+    drawn.push(...left.splice(random.integer(0, left.length), 1));
+  }
+  return drawn;
+}
+
+export const isolateLeader: Fault = {
+  kind: 'isolateLeader',
+  needs: ['network'],
+  alone: false,
+  takes: () => 1,
+  lastsMs: someMs,
+  strike: async (field) => {
+    const leader = await takeLeader(field);
+    const others = without(field.arena.nodes, [leader]);
+    const [witness = leader] = without(field.free(), [leader]);
+    return strikeCut(field, {
+      paths: between([leader], others),
+      what: `${leader.id}, the leader, cut off from all others`,
+      struck: [leader],
+      gap: 'partition',
+      sides: [leader, witness],
+    });
+  },
+};
+
+export const split: Fault = {
+  kind: 'split',
+  needs: ['network'],
+  alone: false,
+  takes: minority,
+  lastsMs: someMs,
+  strike: async (field) => {
+    const { random } = field;
+    const leader = await takeLeader(field);
+    const withLeader = random.next() < 0.5;
+    const most = Math.max(1, minority(field.arena.nodes.length));
+    const size = random.integer(1, most + 1);
+    const followers = drawSome(
+      random,
+      without(field.free(), [leader]),
+      withLeader ? size - 1 : size,
+    );
+    const side = withLeader ? [leader, ...followers] : followers;
+    const other = without(field.arena.nodes, side);
+    const [one, two] = [side[0], without(field.free(), side)[0]];
+    return strikeCut(field, {
+      paths: between(side, other),
+      what: `${idsOf(side).join(' and ')} ${withLeader ? 'with' : 'without'} the leader on the one side, ${idsOf(other).join(', ')} on the other`,
+      struck: side,
+      gap: withLeader ? 'partition' : undefined,
+      ...(one === undefined || two === undefined ? {} : { sides: [one, two] }),
+    });
+  },
+};
+
+export const partial: Fault = {
+  kind: 'partial',
+  needs: ['network'],
+  alone: false,
+  takes: () => 1,
+  lastsMs: someMs,
+  strike: async (field) => {
+    const one = field.random.next() < 0.5 ? await takeLeader(field) : await takeFollower(field);
+    const [two = one] = drawSome(field.random, without(field.free(), [one]), 1);
+    return strikeCut(field, {
+      paths: between([one], [two]),
+      what: `${one.id} and ${two.id} do not hear each other, both hear the rest`,
+      struck: [one, two],
+      gap: undefined,
+    });
+  },
+};
+
+export const oneWay: Fault = {
+  kind: 'oneWay',
+  needs: ['network'],
+  alone: false,
+  takes: () => 1,
+  lastsMs: someMs,
+  strike: async (field) => {
+    const leader = await takeLeader(field);
+    const others = without(field.arena.nodes, [leader]);
+    const deaf = field.random.next() < 0.5;
+    return strikeCut(field, {
+      paths: others.map((other) =>
+        deaf ? { from: other, at: leader } : { from: leader, at: other },
+      ),
+      what: deaf
+        ? `${leader.id}, the leader, is heard and hears nobody`
+        : `${leader.id}, the leader, hears all and is heard by nobody`,
+      struck: [leader],
+      gap: undefined,
+    });
+  },
+};
+
+export const bridge: Fault = {
+  kind: 'bridge',
+  needs: ['network'],
+  alone: false,
+  takes: minority,
+  lastsMs: someMs,
+  strike: async (field) => {
+    const { nodes } = field.arena;
+    const hub = field.random.next() < 0.5 ? await takeLeader(field) : await takeFollower(field);
+    const others = without(nodes, [hub]);
+    const side = drawSome(field.random, others, Math.floor(others.length / 2));
+    const other = without(others, side);
+    return strikeCut(field, {
+      paths: between(side, other),
+      what: `${idsOf(side).join(' and ')} | ${idsOf(other).join(' and ')}, and ${hub.id} hears both sides`,
+      struck: others,
+      gap: undefined,
+    });
+  },
+};
+
+/** A link that comes and goes: cut and whole again until it is healed. */
+async function flapOf(
+  field: Battlefield,
+  paths: readonly Path[],
+  everyMs: number,
+  until: AbortSignal,
+): Promise<number> {
+  let flaps = 0;
+  while (!until.aborted) {
+    await field.cuts.cut(paths);
+    try {
+      await delay(everyMs);
+    } finally {
+      await field.cuts.mend(paths);
+    }
+    flaps++;
+    await delay(everyMs);
+  }
+  return flaps;
+}
+
+export const flap: Fault = {
+  kind: 'flap',
+  needs: ['network'],
+  alone: false,
+  takes: () => 1,
+  lastsMs: (random) => random.integer(3000, 8000),
+  strike: async (field) => {
+    const node = field.random.next() < 0.5 ? await takeLeader(field) : await takeFollower(field);
+    const paths = between([node], without(field.arena.nodes, [node]));
+    const everyMs = field.random.integer(100, 900);
+    const before = await droppedAt(paths);
+    const stop = new AbortController();
+    const atMs = monotonicMs();
+    const flapping = flapOf(field, paths, everyMs, AbortSignal.any([stop.signal, field.signal]));
+    flapping.catch(() => undefined);
+    return {
+      what: `${node.id} cut off and back every ${everyMs} ms`,
+      nodes: [node.id],
+      holds: [node.id],
+      atMs,
+      gap: undefined,
+      heal: async () => {
+        stop.abort();
+        const flaps = await flapping;
+        if (flaps < 2) throw new NoEffect(`${node.id} was cut off ${flaps} times only`);
+        return `cut off ${flaps} times, ${await expectDrops(paths, before)}`;
+      },
+    };
+  },
+};
+
+export const loss: Fault = {
+  kind: 'loss',
+  needs: ['network'],
+  alone: false,
+  takes: () => 0,
+  lastsMs: (random) => random.integer(3000, 8000),
+  strike: async (field) => {
+    const nodes = drawSome(field.random, field.arena.nodes, field.random.integer(1, 3));
+    const share = field.random.integer(5, 31) / 100;
+    const before = await Promise.all(nodes.map((node) => node.network.dropped()));
+    const atMs = monotonicMs();
+    await Promise.all(nodes.map((node) => node.network.lose(share)));
+    return {
+      what: `${share * 100} % of the packets to ${idsOf(nodes).join(', ')} lost`,
+      nodes: idsOf(nodes),
+      holds: [],
+      atMs,
+      gap: undefined,
+      heal: async () => {
+        try {
+          let rises: readonly number[] = [];
+          await expectEffect('packets to be lost', 3000, async () => {
+            const now = await Promise.all(nodes.map((node) => node.network.dropped()));
+            rises = now.map((count, position) => count - (before[position] ?? 0));
+            return rises.every((rise) => rise > 0);
+          });
+          return `lost ${nodes.map(({ id }, position) => `${rises[position]} at ${id}`).join(', ')}`;
+        } finally {
+          await Promise.all(nodes.map((node) => node.network.lose(0)));
+        }
+      },
+    };
+  },
+};

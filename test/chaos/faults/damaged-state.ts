@@ -1,0 +1,99 @@
+// Files of the state store deleted or damaged while the node is down. The store is a copy: it is thrown away and made again
+// from the log, or comes as a snapshot.
+import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Random } from '../../../src/lib/random.ts';
+import { monotonicMs } from '../../support/monotonic-clock.ts';
+import { type Fault, NoEffect } from './fault.ts';
+import { expectEffect, logEnd, logSince, revive, takeFollower, takeLeader } from './node-state.ts';
+
+type Damage = 'current' | 'manifest' | 'table' | 'flip' | 'everything';
+const damages: readonly Damage[] = ['current', 'manifest', 'table', 'flip', 'everything'];
+
+/** The largest file of that kind, which is never one that was just begun. */
+async function largest(directory: string, wanted: RegExp): Promise<string | undefined> {
+  let found: { path: string; size: number } | undefined;
+  for (const name of await readdir(directory)) {
+    if (!wanted.test(name)) continue;
+    const path = join(directory, name);
+    const { size } = await stat(path);
+    if (size > (found?.size ?? 0)) found = { path, size };
+  }
+  return found?.path;
+}
+
+/** Turns 64 bytes in the middle of a file around. */
+async function flipMiddle(path: string): Promise<void> {
+  const file = await open(path, 'r+');
+  try {
+    const { size } = await file.stat();
+    const bytes = Buffer.alloc(Math.min(64, size));
+    const at = Math.floor((size - bytes.length) / 2);
+    await file.read(bytes, 0, bytes.length, at);
+    await file.write(Buffer.from(bytes.map((byte) => byte ^ 0xff)), 0, bytes.length, at);
+    await file.sync();
+  } finally {
+    await file.close();
+  }
+}
+
+/** Does it and says what was done. */
+async function damage(dataDir: string, random: Random): Promise<string> {
+  const directory = join(dataDir, 'state');
+  const kind = damages[random.integer(0, damages.length)] ?? 'everything';
+  const records = await largest(directory, /\.(ldb|log)$/);
+  switch (kind) {
+    case 'current':
+      await rm(join(directory, 'CURRENT'));
+      return 'CURRENT deleted';
+    case 'manifest':
+      await writeFile((await largest(directory, /^MANIFEST/)) ?? '', 'nothing of use');
+      return 'the manifest overwritten';
+    case 'table':
+      if (records !== undefined) await rm(records);
+      return `${records?.split('/').at(-1) ?? 'nothing'} deleted`;
+    case 'flip':
+      if (records !== undefined) await flipMiddle(records);
+      return `64 bytes in ${records?.split('/').at(-1) ?? 'nothing'} turned around`;
+    case 'everything':
+      await rm(directory, { recursive: true });
+      return 'all of it deleted';
+  }
+}
+
+/** In the words of src/storage/state-store.ts, and of what comes after it where nothing is left that could be discarded. */
+const discarded = /the stored state is discarded|state_discarded/;
+
+export const damageState: Fault = {
+  kind: 'damageState',
+  needs: [],
+  alone: false,
+  takes: () => 1,
+  lastsMs: (random) => random.integer(200, 1500),
+  strike: async (field) => {
+    const leads = field.random.next() < 0.4;
+    const node = leads ? await takeLeader(field) : await takeFollower(field);
+    const atMs = monotonicMs();
+    const from = logEnd(node);
+    await node.kill('SIGKILL');
+    const done = damage(node.dataDir, field.random);
+    await done.catch(() => undefined);
+    return {
+      what: `kill -9 of ${node.id}${leads ? ', the leader' : ''}, its state store damaged`,
+      nodes: [node.id],
+      holds: [node.id],
+      atMs,
+      gap: leads ? 'kill' : undefined,
+      heal: async () => {
+        const tookMs = await revive(node);
+        const what = await done.catch((cause: unknown) => {
+          throw new NoEffect('the state could not be damaged', { cause });
+        });
+        await expectEffect(`${node.id} to discard its state (${what})`, 3000, async () =>
+          discarded.test(await logSince(node, from)),
+        );
+        return `${what}; discarded at the start, answers after ${tookMs} ms`;
+      },
+    };
+  },
+};

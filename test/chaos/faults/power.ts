@@ -1,0 +1,53 @@
+// Power cuts: the process dies and so does everything that was written and not synced.
+import { monotonicMs } from '../../support/monotonic-clock.ts';
+import type { ArenaNode } from '../arena/arena.ts';
+import { type Fault, NoEffect, type Strike } from './fault.ts';
+import { idsOf, revive, takeFollower, takeLeader } from './node-state.ts';
+
+async function cutPower(
+  nodes: readonly ArenaNode[],
+  what: string,
+  gap: Strike['gap'],
+): Promise<Strike> {
+  const atMs = monotonicMs();
+  const lost = await Promise.all(nodes.map((node) => node.disk.cutPower()));
+  return {
+    what,
+    nodes: idsOf(nodes),
+    holds: idsOf(nodes),
+    atMs,
+    gap,
+    heal: async () => {
+      const tookMs = await Promise.all(nodes.map(revive));
+      const kept = nodes.filter((_, position) => lost[position] !== true);
+      if (kept.length > 0) {
+        throw new NoEffect(`what was not synced is still there on ${idsOf(kept).join(', ')}`);
+      }
+      const answered = nodes.map((node, position) => `${node.id} after ${tookMs[position]} ms`);
+      return `unsynced bytes gone; answers again: ${answered.join(', ')}`;
+    },
+  };
+}
+
+export const powerCut: Fault = {
+  kind: 'powerCut',
+  needs: ['power'],
+  alone: false,
+  takes: () => 1,
+  lastsMs: (random) => random.integer(100, 2000),
+  strike: async (field) => {
+    const leads = field.random.next() < 0.6;
+    const node = leads ? await takeLeader(field) : await takeFollower(field);
+    const what = `power cut of ${node.id}, ${leads ? 'the leader' : 'a follower'}`;
+    return cutPower([node], what, leads ? 'kill' : undefined);
+  },
+};
+
+export const powerCutAll: Fault = {
+  kind: 'powerCutAll',
+  needs: ['power'],
+  alone: true,
+  takes: (nodes) => nodes,
+  lastsMs: (random) => random.integer(50, 500),
+  strike: (field) => cutPower(field.free(), 'power cut of all nodes', 'powerCutAll'),
+};
