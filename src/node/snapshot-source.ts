@@ -155,12 +155,18 @@ export class SnapshotSource {
     const { transfer } = client;
     if (snapshotId !== '') return transfer?.id === snapshotId ? transfer : undefined;
     if (chunk !== 0) return undefined;
-    // Asked again before the first answer arrived.
-    const fresh = transfer !== undefined && transfer.starts.length <= 2;
-    if (fresh && this.#host.clock.now() < transfer.openedMs + FRESH_MS) return transfer;
+    if (transfer !== undefined && this.#isFresh(transfer)) return transfer;
     if (transfer !== undefined) this.#close(peer, transfer, 'replaced');
     client.transfer = undefined;
     return this.#open(peer, client);
+  }
+
+  /** It may have been asked for again before the first answer arrived. Where the log here begins behind it, whoever asks has
+   * it already, and needs the next one. */
+  #isFresh({ starts, openedMs, view }: Transfer): boolean {
+    const { clock, floorIndex } = this.#host;
+    const { index } = view.header;
+    return starts.length <= 2 && index >= floorIndex() && clock.now() < openedMs + FRESH_MS;
   }
 
   /** undefined: none can be made now, because too many are open or this node has no state to give. */

@@ -164,6 +164,21 @@ describe('a snapshot', () => {
     );
   });
 
+  test('is another one at once where the log of the source has moved beyond the first', async () => {
+    const world = await worldWith(5);
+    await world.run(RUN_MS);
+    await world.install();
+    world.appliedIndex = logIndex(10);
+    await world.node().fill(5, 'more');
+    world.node().floor = logIndex(15);
+    world.offered = false;
+    const askedMs = world.clock.now();
+    await world.run(RUN_MS);
+    expectContent(world);
+    expect(world.state.sealed?.header.index).toBe(20);
+    expect(world.clock.now() - askedMs).toBeLessThan(1000);
+  });
+
   test('starts afresh from another node when the source falls silent', async () => {
     const world = await worldWith(50);
     await world.node(OTHER).fill(20, 'other');
