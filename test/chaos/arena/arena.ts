@@ -8,9 +8,9 @@ export type Ability =
   | 'network'
   /** Cutting the power of a disk: a loop-mounted ext4 and its forced shutdown. */
   | 'power'
-  /** Making every write to the log wait: strace. */
+  /** Making every synced write wait: a preloaded library, compiled here. */
   | 'slowDisk'
-  /** Moving a node's wall clock while it runs: a preloaded library, compiled here. */
+  /** Moving a node's wall clock while it runs: the same library. */
   | 'wallClock';
 
 export interface Arena {
@@ -73,14 +73,18 @@ export interface NodeDisk {
   /** Each synced write of the running process waits that much longer. Ends with `normal`, or with the process. */
   slow(delayMs: number): Promise<void>;
   normal(): Promise<void>;
+  /** Synced writes that were made to wait since the arena began: the effect. */
+  delayed(): Promise<number>;
   /** Deletes everything in the data-dir of a node that does not run. */
   wipe(): Promise<void>;
 }
 
 export interface NodeClock {
-  /** The wall clock jumps; monotonic time does not. Takes effect in the running process. */
+  /** The wall clock jumps by that much from where it is, 200 years off at most; monotonic time does not. Takes effect in the
+   * running process, and stays when it starts again. */
   shift(byMs: number): Promise<void>;
-  /** What the process now takes for the wall clock, against the host's, in milliseconds: the effect. */
+  /** What the process now takes for the wall clock, against the host's, in milliseconds: the effect. Rejects where it
+   * does not look at it within 5 s, as when it is stopped. */
   offsetMs(): Promise<number>;
 }
 

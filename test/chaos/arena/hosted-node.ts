@@ -18,6 +18,8 @@ export interface NodeParts {
   /** Of this node, which it is told to kill when its power is cut. */
   readonly disk: (node: ArenaNode) => NodeDisk;
   readonly clock: (node: ArenaNode) => NodeClock;
+  /** What ends with a process is ended before the next. */
+  readonly beforeStart: () => void;
 }
 
 export class HostedNode implements ArenaNode {
@@ -30,6 +32,7 @@ export class HostedNode implements ArenaNode {
   readonly disk: NodeDisk;
   readonly clock: NodeClock;
   readonly #process: ProcessNode;
+  readonly #beforeStart: () => void;
 
   constructor(parts: NodeParts) {
     this.id = parts.id;
@@ -38,6 +41,7 @@ export class HostedNode implements ArenaNode {
     this.dataDir = parts.dataDir;
     this.logFile = join(parts.directory, `${parts.id}.log`);
     this.network = parts.network;
+    this.#beforeStart = parts.beforeStart;
     this.disk = parts.disk(this);
     this.clock = parts.clock(this);
     const { id, clientAddress, peerAddress, dataDir, command, environment } = parts;
@@ -59,6 +63,8 @@ export class HostedNode implements ArenaNode {
   }
 
   start(): void {
+    if (this.running) return;
+    this.#beforeStart();
     this.#process.start();
   }
 

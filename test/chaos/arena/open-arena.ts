@@ -1,15 +1,19 @@
 // Opens an arena with all that this host allows, and sees to it that nothing of it stays behind.
-import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { freePorts } from '../../support/process-cluster.ts';
-import type { Ability, Arena, ArenaNode, ArenaSettings, NodeClock, NodeDisk } from './arena.ts';
+import type { Ability, Arena, ArenaNode, ArenaSettings } from './arena.ts';
 import { abandonedClaims, type Claim, claimVariable, makeClaim } from './claim.ts';
-import { whyNoProgram } from './command.ts';
+import { ControlPage, underControl } from './control-page.ts';
 import { HostedNode } from './hosted-node.ts';
-import { type Host, PeerNetwork, whyNoNetwork } from './peer-network.ts';
+import { createClock, fixedClock } from './node-clock.ts';
+import { createDisk, makeDataDir, Volume } from './node-disk.ts';
+import { type Host, wholeNetwork } from './peer-network.ts';
 import { disksOf, sweep } from './sweep.ts';
+import { prepareTools, type Toolbox } from './toolbox.ts';
 
-/** Nodes are named n1, n2 and so on, and not started. A process may have one arena at a time. */
+/** Nodes are named n1, n2 and so on, and not started. A process may have one arena at a time. Its disks are in
+ * `<directory>/disks` until it is closed; the logs of the nodes, `<directory>/<id>.log`, stay. */
 export async function openArena(settings: ArenaSettings): Promise<Arena> {
   for (const abandoned of abandonedClaims()) sweep(abandoned);
   const directory = resolve(settings.directory);
@@ -17,8 +21,10 @@ export async function openArena(settings: ArenaSettings): Promise<Arena> {
   const claim = makeClaim(directory);
   const release = sweepOnTheWayOut(claim);
   try {
-    const arena = new HostArena({ ...settings, directory }, claim, release);
-    await arena.open();
+    mkdirSync(disksOf(claim));
+    const tools = await prepareTools(claim);
+    const arena = new HostArena({ ...settings, directory }, claim, tools, release);
+    await arena.found();
     return arena;
   } catch (error) {
     release();
@@ -49,20 +55,34 @@ function sweepOnTheWayOut(claim: Claim): () => void {
   return release;
 }
 
+/** Where a node is to be, and what it has there. */
+interface Place {
+  readonly id: string;
+  readonly dataDir: string;
+  readonly clientAddress: string;
+  readonly peerAddress: string;
+  readonly host: Host | undefined;
+  readonly volume: Volume | undefined;
+  readonly page: ControlPage | undefined;
+}
+
 class HostArena implements Arena {
-  readonly missing = new Map<Ability, string>();
   readonly #settings: ArenaSettings;
   readonly #claim: Claim;
+  readonly #tools: Toolbox;
   readonly #release: () => void;
   readonly #nodes: HostedNode[] = [];
   readonly #places = new Map<ArenaNode, Place>();
-  #peers: PeerNetwork | undefined;
-  #prologue: readonly string[] = [];
 
-  constructor(settings: ArenaSettings, claim: Claim, release: () => void) {
+  constructor(settings: ArenaSettings, claim: Claim, tools: Toolbox, release: () => void) {
     this.#settings = settings;
     this.#claim = claim;
+    this.#tools = tools;
     this.#release = release;
+  }
+
+  get missing(): ReadonlyMap<Ability, string> {
+    return this.#tools.missing;
   }
 
   get nodes(): readonly ArenaNode[] {
@@ -73,20 +93,10 @@ class HostArena implements Arena {
     return this.#nodes.map(({ clientAddress }) => clientAddress);
   }
 
-  /** Hosts, disks and addresses for the members to begin with. */
-  async open(): Promise<void> {
-    const noNetwork = whyNoNetwork();
-    if (noNetwork === undefined) this.#peers = await PeerNetwork.create(this.#claim);
-    else this.missing.set('network', noNetwork);
-    for (const ability of ['power', 'slowDisk', 'wallClock'] as const) {
-      this.missing.set(ability, 'this arena cannot do it');
-    }
-    // Servers of a harness that was killed end with it, and not only when the next one clears up.
-    if (whyNoProgram('setpriv') === undefined) this.#prologue = ['setpriv', '--pdeathsig', 'KILL'];
-    mkdirSync(disksOf(this.#claim));
+  /** The members to begin with. */
+  async found(): Promise<void> {
     const ids = Array.from({ length: this.#settings.nodes }, (_, position) => `n${position + 1}`);
-    const places = [];
-    for (const id of ids) places.push(await this.#findPlace(id));
+    const places = await Promise.all(ids.map((id) => this.#findPlace(id)));
     const members = places.map(({ id, peerAddress }) => `${id}=${peerAddress}`).join(',');
     for (const place of places) this.#settle(place, ['--initial-members', members]);
   }
@@ -98,58 +108,71 @@ class HostArena implements Arena {
   }
 
   async replaceNode(node: ArenaNode): Promise<ArenaNode> {
-    const position = this.#nodes.findIndex((candidate) => candidate === node);
-    const place = this.#places.get(node);
-    if (place === undefined) throw new Error(`${node.id} is none of the arena's nodes`);
+    const place = this.#placeOf(node);
     await node.kill();
     await node.disk.wipe();
-    this.#nodes.splice(position, 1);
-    this.#places.delete(node);
-    const members = this.endpoints.join(',');
-    const fresh = this.#settle(place, ['--join', members]);
+    const position = this.#forget(node);
+    const fresh = this.#settle(place, ['--join', this.endpoints.join(',')]);
     this.#nodes.splice(position, 0, ...this.#nodes.splice(-1));
     return fresh;
   }
 
   async removeNode(node: ArenaNode): Promise<void> {
-    const position = this.#nodes.findIndex((candidate) => candidate === node);
-    if (position < 0) return;
-    this.#nodes.splice(position, 1);
+    const { host, volume, page } = this.#placeOf(node);
+    this.#forget(node);
     await node.kill();
-    rmSync(node.dataDir, { recursive: true, force: true });
-    await this.#places.get(node)?.host?.remove();
+    await volume?.remove();
+    page?.close();
+    rmSync(this.#roomOf(node.id), { recursive: true });
+    await host?.remove();
+  }
+
+  #placeOf(node: ArenaNode): Place {
+    const place = this.#places.get(node);
+    if (place === undefined) throw new Error(`${node.id} is none of the arena's nodes`);
+    return place;
+  }
+
+  /** Returns where it stood among the nodes. */
+  #forget(node: ArenaNode): number {
+    const position = this.#nodes.findIndex((candidate) => candidate === node);
+    this.#nodes.splice(position, 1);
     this.#places.delete(node);
+    return position;
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#nodes.map((node) => node.kill()));
+    for (const { page } of this.#places.values()) page?.close();
+    this.#places.clear();
     this.#release();
   }
 
-  async #findPlace(id: string): Promise<Place> {
-    const dataDir = join(disksOf(this.#claim), id, 'data');
-    mkdirSync(dataDir, { recursive: true });
-    if (this.#peers === undefined) {
-      const [client = 0, peer = 0] = await freePorts(2);
-      const addresses = { clientAddress: `127.0.0.1:${client}`, peerAddress: `127.0.0.1:${peer}` };
-      return { id, dataDir, ...addresses, host: undefined };
-    }
-    const host = await this.#peers.addHost(id);
-    const addresses = { clientAddress: `${host.ip}:7400`, peerAddress: `${host.ip}:7401` };
-    return { id, dataDir, ...addresses, host };
+  #roomOf(id: string): string {
+    return join(disksOf(this.#claim), id);
   }
 
-  #command({ id, dataDir, clientAddress, peerAddress, host }: Place, flags: readonly string[]) {
-    const server = [process.execPath, '--enable-source-maps', this.#settings.main, 'server'];
-    const own = ['--node-id', id, '--data-dir', dataDir, '--listen-client', clientAddress];
-    own.push('--listen-peer', peerAddress);
-    // Clients of the arena are on another host, as the node sees it.
-    own.push('--allow-remote-admin');
-    return [...(host?.enter ?? []), ...this.#prologue, ...server, ...own, ...flags];
+  async #findPlace(id: string): Promise<Place> {
+    const { peers, powerCut, library } = this.#tools;
+    const host = await peers?.addHost(id);
+    const room = this.#roomOf(id);
+    mkdirSync(room);
+    const disk = join(room, 'disk');
+    const volume = powerCut === undefined ? undefined : await Volume.create(disk, powerCut);
+    const page = library === undefined ? undefined : new ControlPage(join(room, 'control'));
+    const dataDir = join(disk, 'data');
+    makeDataDir(dataDir);
+    const ports = host === undefined ? await freePorts(2) : [7400, 7401];
+    const [clientAddress = '', peerAddress = ''] = ports.map(
+      (port) => `${host?.ip ?? '127.0.0.1'}:${port}`,
+    );
+    return { id, dataDir, clientAddress, peerAddress, host, volume, page };
   }
 
   #settle(place: Place, flags: readonly string[]): HostedNode {
-    const { id, dataDir, clientAddress, peerAddress, host } = place;
+    const reason = (ability: Ability): string => this.missing.get(ability) ?? '';
+    const { id, dataDir, clientAddress, peerAddress, host, volume, page } = place;
+    const reasons = { power: reason('power'), slowDisk: reason('slowDisk') };
     const node = new HostedNode({
       id,
       dataDir,
@@ -158,50 +181,25 @@ class HostArena implements Arena {
       directory: this.#settings.directory,
       command: this.#command(place, flags),
       environment: { ...this.#settings.environment, [claimVariable]: this.#claim.token },
-      network: host?.network ?? noNetwork(this.missing.get('network') ?? ''),
-      disk: plainDisk,
-      clock: hostClock,
+      network: host?.network ?? wholeNetwork(reason('network')),
+      disk: (owner) => createDisk({ node: owner, volume, page, reasons }),
+      clock: (owner) =>
+        page === undefined ? fixedClock(reason('wallClock')) : createClock(owner, page),
+      beforeStart: () => page?.write('syncDelayUs', 0),
     });
     this.#nodes.push(node);
     this.#places.set(node, place);
     return node;
   }
+
+  #command(place: Place, flags: readonly string[]): readonly string[] {
+    const { id, dataDir, clientAddress, peerAddress, host, page } = place;
+    const { leash, library } = this.#tools;
+    const control = library === undefined || page === undefined ? [] : underControl(library, page);
+    const server = [process.execPath, '--enable-source-maps', this.#settings.main, 'server'];
+    const own = ['--node-id', id, '--data-dir', dataDir, '--listen-client', clientAddress];
+    // Clients of the arena are on another host, as the node sees it.
+    own.push('--listen-peer', peerAddress, '--allow-remote-admin');
+    return [...(host?.enter ?? []), ...leash, ...control, ...server, ...own, ...flags];
+  }
 }
-
-/** Where a node is to be. */
-interface Place {
-  readonly id: string;
-  readonly dataDir: string;
-  readonly clientAddress: string;
-  readonly peerAddress: string;
-  readonly host: Host | undefined;
-}
-
-const refuse = (reason: string): Promise<never> => Promise.reject(new Error(reason));
-
-/** All nodes on loopback: whole, and not to be cut. */
-const noNetwork = (reason: string): Host['network'] => ({
-  deafen: () => refuse(reason),
-  hear: () => Promise.resolve(),
-  lose: () => refuse(reason),
-  heal: () => Promise.resolve(),
-  dropped: () => Promise.resolve(0),
-});
-
-const plainDisk = (node: ArenaNode): NodeDisk => ({
-  cutPower: () => refuse('this arena cannot cut the power'),
-  slow: () => refuse('this arena cannot slow a disk'),
-  normal: () => Promise.resolve(),
-  wipe: () => {
-    if (node.running) return refuse(`${node.id} runs`);
-    for (const name of readdirSync(node.dataDir)) {
-      rmSync(join(node.dataDir, name), { recursive: true, force: true });
-    }
-    return Promise.resolve();
-  },
-});
-
-const hostClock = (): NodeClock => ({
-  shift: () => refuse('this arena cannot move a clock'),
-  offsetMs: () => Promise.resolve(0),
-});

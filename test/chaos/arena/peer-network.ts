@@ -14,17 +14,31 @@ export interface Host {
   remove(): Promise<void>;
 }
 
-export function whyNoNetwork(): string | undefined {
-  if (process.getuid?.() !== 0) return 'network namespaces need root';
-  return ['ip', 'iptables', 'iptables-restore', 'nsenter'].map(whyNoProgram).find(Boolean);
+/** All nodes on loopback: whole, and not to be cut. */
+export const wholeNetwork = (reason: string): NodeNetwork => ({
+  deafen: () => Promise.reject(new Error(reason)),
+  hear: () => Promise.resolve(),
+  lose: () => Promise.reject(new Error(reason)),
+  heal: () => Promise.resolve(),
+  dropped: () => Promise.resolve(0),
+});
+
+function requireNetwork(): void {
+  if (process.getuid?.() !== 0) throw new Error('network namespaces need root');
+  const missing = ['ip', 'iptables', 'iptables-restore', 'nsenter'].map(whyNoProgram).find(Boolean);
+  if (missing !== undefined) throw new Error(missing);
 }
+
+const firstOrdinal = 11;
+/** Two more addresses are for trying out. */
+const lastOrdinal = 252;
 
 export class PeerNetwork {
   readonly #claim: Claim;
   readonly #bridge: string;
   readonly #subnet: string;
   /** Of the next host; addresses are not used twice. */
-  #nextOrdinal = 11;
+  #nextOrdinal = firstOrdinal;
 
   private constructor(claim: Claim, subnet: string) {
     this.#claim = claim;
@@ -32,21 +46,41 @@ export class PeerNetwork {
     this.#subnet = subnet;
   }
 
-  /** The host itself has the first address of the network; nothing is routed beyond it. */
+  /** The host itself has the first address of the network; nothing is routed beyond it. Rejects with the reason why this host
+   * cannot. */
   static async create(claim: Claim): Promise<PeerNetwork> {
+    requireNetwork();
     const network = new PeerNetwork(claim, await freeSubnet(claim));
     const bridge = network.#bridge;
     await run('ip', ['link', 'add', bridge, 'type', 'bridge', 'forward_delay', '0']);
     await run('ip', ['address', 'add', `${network.#subnet}.1/24`, 'dev', bridge]);
     await run('ip', ['link', 'set', bridge, 'up']);
     await run('iptables', ['-w', '-I', ...passRule(bridge)]);
+    await network.#tryOut();
     return network;
   }
 
-  async addHost(id: string): Promise<Host> {
+  /** Two hosts reach each other, until one no longer hears the other. */
+  async #tryOut(): Promise<void> {
+    const one = await this.#makeHost('probe1', lastOrdinal + 1);
+    const two = await this.#makeHost('probe2', lastOrdinal + 2);
+    if (!(await hears(one, two))) throw new Error('two hosts on a bridge do not reach each other');
+    await two.network.lose(1);
+    if (await hears(one, two)) throw new Error('iptables does not drop what it is told to');
+    await one.remove();
+    await two.remove();
+  }
+
+  addHost(id: string): Promise<Host> {
     const ordinal = this.#nextOrdinal;
-    if (ordinal > 254) throw new Error('a network of the arena has room for 244 hosts');
+    if (ordinal > lastOrdinal) {
+      throw new Error(`a network of the arena has no address after the ${lastOrdinal}th`);
+    }
     this.#nextOrdinal += 1;
+    return this.#makeHost(id, ordinal);
+  }
+
+  async #makeHost(id: string, ordinal: number): Promise<Host> {
     const namespace = `${namespacePrefixOf(this.#claim)}${id}`;
     const ip = `${this.#subnet}.${ordinal}`;
     const device = `${this.#bridge}.${ordinal}`;
@@ -68,6 +102,18 @@ export class PeerNetwork {
       },
     };
   }
+}
+
+/** Asks for a connection to a door that nobody keeps: a host that is reached refuses at once. */
+const knockProgram = `
+  const socket = require('node:net').connect(7400, process.argv[1]);
+  socket.on('error', ({ code }) => { console.log(code); process.exit(); });
+  setTimeout(() => process.exit(), 500);
+`;
+
+async function hears(one: Host, two: Host): Promise<boolean> {
+  const knock = [process.execPath, '-e', knockProgram, one.ip];
+  return (await runAt(two.enter, knock)).trim() === 'ECONNREFUSED';
 }
 
 /** A network that neither another arena nor anything else on this host has. */
@@ -133,7 +179,7 @@ class IngressFilter implements NodeNetwork {
 
   async dropped(): Promise<number> {
     const list = ['iptables', '-w', '-nvxL', graveyard];
-    const counters = await this.#run(list);
+    const counters = await runAt(this.#enter, list);
     const dropping = counters.split('\n').find((line) => line.includes('DROP '));
     return Number(dropping?.trim().split(/\s+/)[0]);
   }
@@ -155,17 +201,18 @@ class IngressFilter implements NodeNetwork {
   #restore(rules: readonly string[]): Promise<void> {
     const table = ['*filter', ...rules, 'COMMIT', ''].join('\n');
     const made = this.#change.then(async () => {
-      await this.#run(['iptables-restore', '-w', '--noflush'], table);
+      await runAt(this.#enter, ['iptables-restore', '-w', '--noflush'], table);
     });
     // A change that failed is told to whoever asked for it, and does not stand in the way of the next.
     this.#change = made.catch(() => undefined);
     return made;
   }
+}
 
-  #run(command: readonly string[], input = ''): Promise<string> {
-    const [program = '', ...args] = [...this.#enter, ...command];
-    return run(program, args, input);
-  }
+/** Where `enter` leads. */
+function runAt(enter: readonly string[], command: readonly string[], input = ''): Promise<string> {
+  const [program = '', ...args] = [...enter, ...command];
+  return run(program, args, input);
 }
 
 const ipOf = (node: ArenaNode): string => node.peerAddress.replace(/:\d+$/, '');
