@@ -3,12 +3,14 @@
 import { type Revision, revision } from '../../src/lib/ids.ts';
 import type { Random } from '../../src/lib/random.ts';
 import type { BeatRecord } from '../checkers/history.ts';
+import type { NamedGeneration } from '../support/known-generations.ts';
+import { mayExpire } from '../support/write-action.ts';
 import { isCertain } from './door.ts';
 import type { Machine } from './machine.ts';
-import type { KeepTarget, NamedGeneration } from './plan.ts';
+import type { KeepTarget } from './plan.ts';
 import { markOfBody } from './record-text.ts';
 import { anyMachine, type ClientWorld, type Session } from './session.ts';
-import { lastBody, mayExpire, write } from './writer.ts';
+import { lastBody, write } from './writer.ts';
 
 const BEAT_TIMEOUT_MS = 2500;
 /** More than three in the shortest TTL of a plan. */

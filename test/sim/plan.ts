@@ -3,39 +3,11 @@
 import { type Random, seededRandom } from '../../src/lib/random.ts';
 import type { Consistency } from '../../src/node/registry-node.ts';
 import type { Lifecycle } from '../../src/registry/index.ts';
+import type { NamedGeneration } from '../support/known-generations.ts';
+import type { WriteAction } from '../support/write-action.ts';
 import { drawFault, type FaultAction } from './fault-plan.ts';
 import type { Operation } from './operator.ts';
 import { drawParameters, type Parameters } from './parameters.ts';
-
-/** Which generation a write names: none, the newest its client world knows, or one that was replaced. */
-export type NamedGeneration = 'any' | 'current' | 'stale';
-
-interface WriteStyle {
-  /** Carries a request id, is tried again while its outcome is unknown, and once more after it is known. */
-  readonly retries: boolean;
-}
-
-export type WriteAction =
-  | ({
-      readonly kind: 'register';
-      readonly ids: readonly string[];
-      readonly service: string;
-      readonly ttlMs: number;
-      readonly generation: NamedGeneration;
-    } & WriteStyle)
-  | ({
-      readonly kind: 'deregister';
-      readonly id: string;
-      readonly generation: NamedGeneration;
-    } & WriteStyle)
-  | ({
-      readonly kind: 'setStatus';
-      readonly id: string;
-      readonly generation: NamedGeneration;
-      /** One of the two is set. */
-      readonly lifecycle: Lifecycle | undefined;
-      readonly maintenance: boolean | undefined;
-    } & WriteStyle);
 
 /** To whom a keeper sends: all nodes, any one each time, or only the one that led when it began. */
 export type KeepTarget = 'all' | 'any' | 'leader';

@@ -2,10 +2,10 @@
 import type { Random } from '../../src/lib/random.ts';
 import { type Revision, revision } from '../../src/lib/ids.ts';
 import type { BeatRecord, KeepRecord, ReadRecord, WriteRecord } from '../checkers/history.ts';
+import type { KnownGenerations } from '../support/known-generations.ts';
 import type { Coverage } from './coverage.ts';
 import type { Door } from './door.ts';
 import type { Machine } from './machine.ts';
-import type { NamedGeneration } from './plan.ts';
 import type { Timeline } from './timeline.ts';
 
 /** One client's session. */
@@ -20,26 +20,6 @@ export class Session {
 
   saw(at: Revision): void {
     if (at > this.seen) this.seen = at;
-  }
-}
-
-/** Generations of each instance that clients were told, oldest first. */
-export class Generations {
-  readonly #known = new Map<string, Revision[]>();
-
-  learn(instanceId: string, generation: Revision): void {
-    const known = this.#known.get(instanceId) ?? [];
-    if (!known.includes(generation)) known.push(generation);
-    this.#known.set(
-      instanceId,
-      known.toSorted((a, b) => a - b),
-    );
-  }
-
-  of(instanceId: string, named: NamedGeneration): Revision {
-    const known = this.#known.get(instanceId) ?? [];
-    const found = named === 'any' ? undefined : known.at(named === 'current' ? -1 : -2);
-    return found ?? revision(0);
   }
 }
 
@@ -58,7 +38,7 @@ export interface ClientWorld {
   readonly machines: () => readonly Machine[];
   /** Who leads, or did last. */
   readonly leader: () => Machine;
-  readonly generations: Generations;
+  readonly generations: KnownGenerations;
   readonly records: Records;
   /** For readable traces. */
   readonly tell: (who: string, what: string) => void;

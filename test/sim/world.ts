@@ -2,6 +2,7 @@
 import { assert, present } from '../../src/lib/assert.ts';
 import { type Random, seededRandom } from '../../src/lib/random.ts';
 import type { Violation } from '../checkers/history.ts';
+import { KnownGenerations } from '../support/known-generations.ts';
 import { Coverage } from './coverage.ts';
 import { Door } from './door.ts';
 import { Faults } from './faults.ts';
@@ -16,7 +17,7 @@ import { createNodeLog } from './node-log.ts';
 import type { Plan, Planned } from './plan.ts';
 import { probe } from './probe.ts';
 import { read, walk } from './reader.ts';
-import { type ClientWorld, Generations, type Records, Session } from './session.ts';
+import { type ClientWorld, type Records, Session } from './session.ts';
 import { Wellness } from './wellness.ts';
 import { type Process, Timeline } from './timeline.ts';
 import { Watcher } from './watcher.ts';
@@ -96,7 +97,7 @@ export class World {
       // Nobody talks to a stranger.
       machines: () => this.members,
       leader: () => present(this.#named('leader'), 'a world has machines'),
-      generations: new Generations(),
+      generations: new KnownGenerations(),
       records: this.records,
       tell: (who, what) => this.#tell(who, what),
       resting: () => this.healed,

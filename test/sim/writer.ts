@@ -2,9 +2,9 @@
 import type { Revision } from '../../src/lib/ids.ts';
 import type { Random } from '../../src/lib/random.ts';
 import { type ApplyResult, type CommandBody, encodeBody } from '../../src/registry/index.ts';
-import type { WriteEffect, WriteRecord } from '../checkers/history.ts';
+import type { WriteRecord } from '../checkers/history.ts';
+import { effectOf, idsOf, type WriteAction } from '../support/write-action.ts';
 import { isCertain } from './door.ts';
-import type { WriteAction } from './plan.ts';
 import { anyMachine, type ClientWorld, type Session } from './session.ts';
 
 export interface WriteJob {
@@ -26,9 +26,6 @@ interface Attempts {
   readonly result: ApplyResult | undefined;
   readonly answers: readonly string[];
 }
-
-/** Longer leases outlive a run. */
-export const mayExpire = (ttlMs: number): boolean => ttlMs > 0 && ttlMs < 60_000;
 
 /** The last registration of each instance that was acknowledged: what is registered again, unchanged. */
 const bodies = new WeakMap<ClientWorld, Map<string, CommandBody>>();
@@ -66,7 +63,7 @@ export async function write(world: ClientWorld, job: WriteJob, action: WriteActi
       revision: outcome === 'acknowledged' ? (result?.revision ?? 0) : 0,
       changed: outcome === 'acknowledged' && changed(result, position),
       generation,
-      effect: effectOf(action, job.mark, result),
+      effect: effectOf(action, job.mark, existedIn(result)),
       answers: attempts.answers,
     });
     if (result?.kind === 'registered') {
@@ -122,24 +119,8 @@ function changed(result: ApplyResult | undefined, position: number): boolean {
   return result?.kind === 'deregistered' && result.existed;
 }
 
-function effectOf(action: WriteAction, mark: string, result: ApplyResult | undefined): WriteEffect {
-  switch (action.kind) {
-    case 'register':
-      return { kind: 'put', mark, lifecycle: 'serving', mayExpire: mayExpire(action.ttlMs) };
-    case 'deregister':
-      return {
-        kind: 'remove',
-        existed: result?.kind === 'deregistered' ? result.existed : undefined,
-      };
-    case 'setStatus':
-      return action.lifecycle === undefined
-        ? { kind: 'maintenance', on: action.maintenance === true }
-        : { kind: 'lifecycle', lifecycle: action.lifecycle };
-  }
-}
-
-const idsOf = (action: WriteAction): readonly string[] =>
-  action.kind === 'register' ? action.ids : [action.id];
+const existedIn = (result: ApplyResult | undefined): boolean | undefined =>
+  result?.kind === 'deregistered' ? result.existed : undefined;
 
 function remember(world: ClientWorld, body: CommandBody): void {
   if (body.kind !== 'register') return;
