@@ -1,0 +1,115 @@
+// Writers: each begins a write at its own pace whether or not the ones before were answered, so that writers who wait for a
+// node that is gone do not keep others from finding the next leader.
+import { type Random, seededRandom } from '../../../src/lib/random.ts';
+import { monotonicMs } from '../../support/monotonic-clock.ts';
+import type { NamedGeneration } from '../../support/known-generations.ts';
+import { idsOf, type WriteAction } from '../../support/write-action.ts';
+import type { ClientWorld } from './client-world.ts';
+import { pick, pickWeighted } from './pick.ts';
+import { eraAt, LEASE_TTL_MS, LONG_TTL_MS, SERVICES, Targets } from './targets.ts';
+import { write } from './write.ts';
+
+const PAUSE_MS = 40;
+/** Writes of one writer that are open at one time. */
+const MAX_OPEN = 24;
+
+/** All writers of the process. */
+export function startWriters(world: ClientWorld): void {
+  const { name, writers, seed } = world.settings;
+  const targets = new Targets(name);
+  for (let position = 0; position < writers; position++) {
+    const random = seededRandom(seed + 7919 * (position + 1));
+    world.work.start(runWriter(world, targets, `${name}.writer${position}`, random));
+  }
+  if (writers > 0) world.work.start(tidy(world, targets, seededRandom(seed ^ 0x5f3759df)));
+}
+
+async function runWriter(
+  world: ClientWorld,
+  targets: Targets,
+  client: string,
+  random: Random,
+): Promise<void> {
+  const { work } = world;
+  let open = 0;
+  while (!work.resting) {
+    await work.pause(2 * PAUSE_MS * random.next());
+    if (work.resting || open >= MAX_OPEN) continue;
+    const action = drawWrite(random, targets);
+    if (!targets.claim(idsOf(action))) continue;
+    open++;
+    const job = { client, random, mark: world.nextMark(), searched: true };
+    const done = write(world, job, action).then(() => {
+      open--;
+      targets.release(idsOf(action));
+    });
+    work.start(done);
+  }
+}
+
+function drawWrite(random: Random, targets: Targets): WriteAction {
+  const era = eraAt(monotonicMs());
+  const draw = pickWeighted(random, [
+    [5, () => register(random, [targets.contended(random, era)], LONG_TTL_MS)],
+    [3, () => register(random, [targets.leased(random, era)], LEASE_TTL_MS)],
+    [6, () => register(random, [targets.own(random, era)], LONG_TTL_MS)],
+    [2, () => register(random, targets.batch(random, era), LONG_TTL_MS)],
+    [4, () => deregister(random, targets.any(random, era))],
+    [3, () => setStatus(random, targets.any(random, era))],
+  ] as const);
+  return draw();
+}
+
+const drawRetries = (random: Random): boolean => random.next() < 0.75;
+const drawGeneration = (random: Random): NamedGeneration =>
+  pick(random, ['any', 'any', 'current', 'stale']);
+
+function register(random: Random, ids: readonly string[], ttlMs: number): WriteAction {
+  const service = pick(random, SERVICES);
+  const generation = ids.length === 1 && random.next() < 0.2 ? drawGeneration(random) : 'any';
+  return { kind: 'register', ids, service, ttlMs, generation, retries: drawRetries(random) };
+}
+
+function deregister(random: Random, id: string): WriteAction {
+  return {
+    kind: 'deregister',
+    id,
+    generation: drawGeneration(random),
+    retries: drawRetries(random),
+  };
+}
+
+function setStatus(random: Random, id: string): WriteAction {
+  const maintains = random.next() < 0.4;
+  return {
+    kind: 'setStatus',
+    id,
+    generation: drawGeneration(random),
+    lifecycle: maintains ? undefined : pick(random, ['serving', 'starting', 'draining'] as const),
+    maintenance: maintains ? random.next() < 0.6 : undefined,
+    retries: drawRetries(random),
+  };
+}
+
+const LOOK_MS = 250;
+
+/** Removes what an era leaves behind once the next one has begun, and with the rest what the last one does. */
+async function tidy(world: ClientWorld, targets: Targets, random: Random): Promise<void> {
+  const { work, settings } = world;
+  let era = eraAt(monotonicMs());
+  while (!work.resting) {
+    await work.pause(LOOK_MS);
+    const now = eraAt(monotonicMs());
+    if (work.resting || now === era) continue;
+    for (const id of targets.leftovers(era)) {
+      const job = {
+        client: `${settings.name}.tidy`,
+        random,
+        mark: world.nextMark(),
+        searched: true,
+      };
+      await write(world, job, { kind: 'deregister', id, generation: 'any', retries: true });
+    }
+    era = now;
+  }
+}
