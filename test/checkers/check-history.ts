@@ -13,6 +13,8 @@ export interface Verdict {
   readonly violations: readonly Violation[];
   /** How many revisions the readers witnessed one by one. */
   readonly witnessed: number;
+  /** Revisions that neither a reader nor an acknowledged write told of alone. */
+  readonly hidden: number;
   /** Instances whose history was too entangled to be searched. */
   readonly undecided: readonly string[];
 }
@@ -43,11 +45,12 @@ const by = (checker: string, violations: readonly Violation[]): readonly Violati
 
 export function checkHistory(history: History): Verdict {
   const { order: witnessed, violations } = collectOrder(history.watches, history.order);
-  const order = fillHoles(witnessed, history);
+  const { order, holes, hidden } = fillHoles(witnessed, history);
   const finalRevision = Math.max(0, ...history.finals.map(({ revision }) => revision));
   const search = searchInstances(history);
   return {
     witnessed: witnessed.size,
+    hidden: hidden.length,
     violations: [
       ...by('witnesses', violations),
       ...by(
@@ -57,7 +60,7 @@ export function checkHistory(history: History): Verdict {
       ...by('writes', checkWrites(history.writes, order)),
       ...by('finals', checkFinals(history, order)),
       ...by('reads', checkReads(history, order)),
-      ...by('answers', checkAnswers(history, order)),
+      ...by('answers', checkAnswers(history, order, holes)),
       ...by('leases', checkLeases(history, order)),
       ...by('search', search.violations),
     ],

@@ -51,9 +51,6 @@ export interface ChangeRecord {
   /** Of a put, where the recorder knows them. */
   readonly generation?: number;
   readonly ttlMs?: number;
-  /** Of a put, where the recorder knows it: the revision that last changed the instance. It places what was told in a reset or
-   * in a merged message only. */
-  readonly revisedAt?: number;
   /** A removal by the registry itself, for silence. */
   readonly expired?: boolean;
 }

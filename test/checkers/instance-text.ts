@@ -25,6 +25,16 @@ export function contentText(facts: InstanceFacts, value: string): string {
   return [serviceName, status, generation, revision, value].join(' ');
 }
 
+/** Which registration a content is of, and which revision changed it last; undefined where it was not made by `contentText`. */
+export function placeOf(
+  content: string,
+): { readonly generation: number; readonly revision: number } | undefined {
+  const [, , generation, revision] = content.split(' ', 4).map(Number);
+  if (generation === undefined || revision === undefined) return undefined;
+  if (!Number.isSafeInteger(generation) || !Number.isSafeInteger(revision)) return undefined;
+  return { generation, revision };
+}
+
 /** A removal with the registry's or a client's reason, which is its mark. */
 export function removeRecord(instanceId: string, reason: string): ChangeRecord {
   const expired = reason === 'ttl_expired';

@@ -73,15 +73,11 @@ function byInstance<T extends { readonly instanceId: string }>(
 }
 
 /** All registrations, from the order: the generation is the revision of the put that began it. */
-function registrations(
-  { appliedAtMs, notBeforeMs = appliedAtMs }: LeaseHistory,
-  order: RevisionOrder,
-): readonly Registration[] {
+function registrations(leases: LeaseHistory, order: RevisionOrder): readonly Registration[] {
   const all: Registration[] = [];
   const current = new Map<string, Registration>();
   for (let revision = 1; revision <= order.size; revision++) {
-    const at = revision - 1;
-    const moment = { earliestMs: notBeforeMs[at] ?? 0, latestMs: appliedAtMs[at] ?? 0 };
+    const moment = momentOf(leases, revision);
     for (const change of order.get(revision) ?? []) {
       const before = current.get(change.instanceId);
       if (continues(before, change)) continue;
@@ -92,12 +88,24 @@ function registrations(
       }
       if (change.kind === 'remove') continue;
       const { instanceId, generation = 0, ttlMs = 0 } = change;
-      const next = { instanceId, generation, ttlMs, from: moment, end: NEVER, expired: false };
+      // The generation is the revision of the put that began it, even where that put itself was not told.
+      const from = momentOf(leases, generation === 0 ? revision : Math.min(generation, revision));
+      const next = { instanceId, generation, ttlMs, from, end: NEVER, expired: false };
       current.set(instanceId, next);
       all.push(next);
     }
   }
   return all;
+}
+
+function momentOf(
+  { appliedAtMs, notBeforeMs = appliedAtMs }: LeaseHistory,
+  revision: number,
+): Moment {
+  return {
+    earliestMs: notBeforeMs[revision - 1] ?? 0,
+    latestMs: appliedAtMs[revision - 1] ?? 0,
+  };
 }
 
 /** A change of status, or the removal from the old service in a move. */

@@ -1,31 +1,174 @@
 // Revisions that no reader was told alone: when every node dies at once, a restarted node may hold a change on disk that
 // no stream had carried yet, and readers get it inside a reset. Its acknowledged write says which change it was, so the
-// reset is still judged by it.
-import type { ChangeRecord, History } from './history.ts';
+// reset is still judged by it. Of a write whose outcome is unknown, what is told of the whole registry says what it did.
+import type { ChangeRecord, History, WriteRecord } from './history.ts';
+import { placeOf } from './instance-text.ts';
 import type { RevisionOrder } from './revision-order.ts';
+import { firstAbove, toldAcross, type Holes, type ToldState } from './told-states.ts';
 
-/** The order with its holes below the last revision filled from acknowledged writes, as far as they tell. */
-export function fillHoles(order: RevisionOrder, history: History): RevisionOrder {
-  let last = 0;
-  for (const revision of order.keys()) last = Math.max(last, revision);
-  if (order.size === last) return order;
-  const byRevision = new Map(
-    history.writes
-      .filter((write) => write.outcome === 'acknowledged' && write.changed)
-      .map((write) => [write.revision, write]),
-  );
-  const contents = contentByMark(history);
-  const filled = new Map(order);
+export interface FilledOrder {
+  readonly order: RevisionOrder;
+  /** Revisions that no reader was told alone, ascending. */
+  readonly holes: readonly number[];
+  /** Those of them of which no acknowledged write tells either: what they changed is inferred. */
+  readonly hidden: readonly number[];
+}
+
+/** The order with its holes below the last revision filled. */
+export function fillHoles(order: RevisionOrder, history: History): FilledOrder {
+  const last = lastRevision(order, history);
+  if (order.size >= last) return { order, holes: [], hidden: [] };
+  const holes: number[] = [];
   for (let revision = 1; revision <= last; revision++) {
-    const write = byRevision.get(revision);
-    if (filled.has(revision) || write === undefined) continue;
-    const { mark, instanceId } = write;
-    const removed: ChangeRecord = { kind: 'remove', instanceId, mark, content: '' };
-    // Gone again before anybody could be told what it was: then nothing is compared with its content either.
-    const put: ChangeRecord = { kind: 'put', instanceId, mark, content: contents.get(mark) ?? '' };
-    filled.set(revision, [write.kind === 'deregister' ? removed : put]);
+    if (!order.has(revision)) holes.push(revision);
   }
-  return filled;
+  const states = toldAcross(holes, history);
+  const filled = new Map<number, ChangeRecord[]>();
+  const hidden = fillWrites(filled, holes, states, history);
+  if (hidden.length > 0) inferRemovals({ order, filled, hidden, history, last }, states);
+  return { order: new Map([...order, ...filled]), holes, hidden };
+}
+
+/** The last one that was told alone, or told at all and is there at the end. */
+function lastRevision(order: RevisionOrder, { watches, finals }: History): number {
+  let alone = 0;
+  for (const revision of order.keys()) alone = Math.max(alone, revision);
+  let told = 0;
+  for (const { service, messages } of watches) {
+    if (service === undefined) told = Math.max(told, messages.at(-1)?.revision ?? 0);
+  }
+  const end = finals.reduce((highest, { revision }) => Math.max(highest, revision), 0);
+  return Math.max(alone, Math.min(told, end));
+}
+
+/** Fills what is told of each hole by a write, or by what was there afterwards. Returns the holes of which no write tells. */
+function fillWrites(
+  filled: Map<number, ChangeRecord[]>,
+  holes: Holes,
+  states: readonly ToldState[],
+  history: History,
+): Holes {
+  const writes = acknowledgedAt(holes, history.writes);
+  const contents = contentByMark(history);
+  const puts = putsByRevision(new Set(holes), states);
+  const hidden: number[] = [];
+  for (const revision of holes) {
+    const write = writes.get(revision);
+    const put = puts.get(revision);
+    if (write !== undefined) filled.set(revision, [changeOf(write, put, contents)]);
+    else {
+      // Where nothing of it is left, it was undone before anybody could be told.
+      filled.set(revision, put === undefined ? [] : [put]);
+      hidden.push(revision);
+    }
+  }
+  return hidden;
+}
+
+function acknowledgedAt(
+  holes: Holes,
+  writes: readonly WriteRecord[],
+): ReadonlyMap<number, WriteRecord> {
+  const wanted = new Set(holes);
+  const found = writes.filter(
+    ({ outcome, changed, revision }) =>
+      outcome === 'acknowledged' && changed && wanted.has(revision),
+  );
+  return new Map(found.map((write) => [write.revision, write]));
+}
+
+function changeOf(
+  { kind, instanceId, mark }: WriteRecord,
+  put: ChangeRecord | undefined,
+  contents: ReadonlyMap<string, string>,
+): ChangeRecord {
+  if (kind === 'deregister') return { kind: 'remove', instanceId, mark, content: '' };
+  if (put?.instanceId === instanceId) return { ...put, mark };
+  // Gone again before anybody could be told what it was: then nothing is compared with its content either.
+  return { kind: 'put', instanceId, mark, content: contents.get(mark) ?? '' };
+}
+
+/** What is there tells which revision made it. */
+function putsByRevision(
+  wanted: ReadonlySet<number>,
+  states: readonly ToldState[],
+): ReadonlyMap<number, ChangeRecord> {
+  const found = new Map<number, ChangeRecord>();
+  for (const { present } of states) {
+    for (const [instanceId, content] of present) {
+      const place = placeOf(content);
+      if (place === undefined || !wanted.has(place.revision) || found.has(place.revision)) continue;
+      const { generation } = place;
+      found.set(place.revision, { kind: 'put', instanceId, mark: '', content, generation });
+    }
+  }
+  return found;
+}
+
+interface Replay {
+  readonly order: RevisionOrder;
+  readonly filled: Map<number, ChangeRecord[]>;
+  readonly hidden: Holes;
+  readonly history: History;
+  readonly last: number;
+}
+
+interface Held {
+  readonly content: string;
+  readonly mayExpire: boolean;
+  /** Up to this revision it was certainly there. */
+  presentAt: number;
+}
+
+/** Who was there before and was told to be gone afterwards was removed by a hidden revision, if somebody had a reason to: a
+ * removal of unknown outcome, or its silence. Without a reason nothing is filled in, and the checkers find it missing. */
+function inferRemovals(replay: Replay, states: readonly ToldState[]): void {
+  const { order, filled, history, last } = replay;
+  const removals = unknownRemovals(history.writes);
+  const held = new Map<string, Held>();
+  let at = 0;
+  for (const state of states) {
+    while (at < Math.min(state.revision, last)) {
+      at++;
+      for (const change of filled.get(at) ?? order.get(at) ?? []) hold(held, change, at);
+    }
+    for (const [instanceId, one] of held) {
+      if (state.present.has(instanceId)) {
+        one.presentAt = Math.max(one.presentAt, state.revision);
+        continue;
+      }
+      if (!state.tellsGone(instanceId, one.content)) continue;
+      const asked = (removals.get(instanceId) ?? Number.POSITIVE_INFINITY) < state.atMs;
+      const revision = lastHidden(replay.hidden, one.presentAt, state.revision);
+      if (revision === undefined || (!asked && !one.mayExpire)) continue;
+      const expired = !asked;
+      const removed = { kind: 'remove', instanceId, mark: '', content: '', expired } as const;
+      filled.get(revision)?.push(removed);
+      held.delete(instanceId);
+    }
+  }
+}
+
+function hold(held: Map<string, Held>, change: ChangeRecord, revision: number): void {
+  const { kind, instanceId, content, ttlMs } = change;
+  if (kind === 'remove') held.delete(instanceId);
+  // Where the lease is not known there may be one.
+  else held.set(instanceId, { content, mayExpire: ttlMs !== 0, presentAt: revision });
+}
+
+function lastHidden(hidden: Holes, after: number, upTo: number): number | undefined {
+  const revision = hidden[firstAbove(hidden, upTo) - 1];
+  return revision !== undefined && revision > after ? revision : undefined;
+}
+
+/** Instance -> when the first removal of it began whose outcome is unknown. */
+function unknownRemovals(writes: readonly WriteRecord[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const { kind, outcome, instanceId, invokedAtMs } of writes) {
+    if (kind !== 'deregister' || outcome !== 'unknown') continue;
+    found.set(instanceId, Math.min(invokedAtMs, found.get(instanceId) ?? invokedAtMs));
+  }
+  return found;
 }
 
 function contentByMark(history: History): ReadonlyMap<string, string> {

@@ -1,0 +1,20 @@
+// Histories of the model are true: whoever blames one is wrong. In each, one thing is then altered, and somebody must notice.
+import { describe, expect, test } from 'vitest';
+import { checkHistory } from './check-history.ts';
+import { modelHistory, smallModel } from './model-history.ts';
+
+const seeds = Array.from({ length: 60 }, (_, at) => at);
+
+describe('true histories', () => {
+  test.for(seeds)('of seed %i alarm nobody', (seed) => {
+    const stepMs = seed % 2 === 0 ? 4 : 20;
+    const verdict = checkHistory(modelHistory({ ...smallModel, seed, stepMs }));
+    expect(verdict.violations).toEqual([]);
+    expect(verdict.hidden).toBe(0);
+  });
+
+  test.for(seeds)('of seed %i with revisions that nobody was told alone alarm nobody', (seed) => {
+    const verdict = checkHistory(modelHistory({ ...smallModel, seed, stepMs: 20, deaths: true }));
+    expect(verdict.violations).toEqual([]);
+  });
+});
