@@ -1,3 +1,4 @@
+// Schedules are the same for the same seed, use every fault they were given, and leave a majority.
 import { describe, expect, test } from 'vitest';
 import { faultKinds, faults } from './faults/catalog.ts';
 import type { FaultKind } from './faults/fault.ts';

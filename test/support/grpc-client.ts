@@ -37,7 +37,7 @@ export function registryClient(address: string): RegistryClient {
   return new loaded.rollcall.v1.Registry(address, credentials.createInsecure(), channelOptions);
 }
 
-function clusterClient(address: string): ClusterClient {
+export function clusterClient(address: string): ClusterClient {
   return new loaded.rollcall.v1.Cluster(address, credentials.createInsecure(), channelOptions);
 }
 

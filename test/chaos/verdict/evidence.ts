@@ -1,6 +1,6 @@
 // Everything a chaos run leaves behind, from which the verdict and the report are made. It is written to one directory, so
 // that both can be made again later from a kept run.
-import type { FinalList } from '../../checkers/history.ts';
+import type { FinalList, Violation } from '../../checkers/history.ts';
 import type { FaultKind } from '../faults/fault.ts';
 
 /** One fault as it went. Times as in clients/event.ts. */
@@ -40,6 +40,8 @@ export interface RunRecord {
   readonly stable: { readonly fromMs: number; readonly toMs: number } | undefined;
   readonly faults: readonly FaultRecord[];
   readonly sights: readonly Sight[];
+  /** What the harness saw happen that must not, whatever the faults: a node that ended by itself, one that never came back. */
+  readonly broken: readonly Violation[];
   /** Linearizable lists read from every node at the end. */
   readonly finals: readonly (Omit<FinalList, 'instances'> & {
     readonly instances: readonly (readonly [string, string])[];

@@ -43,6 +43,7 @@ export function judge(loaded: LoadedRun): Verdict {
     ...checkHashes(loaded),
     ...checkHealthyTimes(loaded),
     ...checkElections(loaded),
+    ...loaded.run.broken.map((violation) => ({ ...violation, checker: 'harness' })),
   ];
   const counts = countsOf(loaded, checked.witnessed, checked.undecided.length);
   const voids = voidReasons(loaded, counts);

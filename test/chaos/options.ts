@@ -1,0 +1,99 @@
+// The command line of the chaos harness.
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { faultKinds } from './faults/catalog.ts';
+import type { FaultKind } from './faults/fault.ts';
+
+export interface ChaosOptions {
+  readonly minutes: number;
+  readonly kinds: readonly FaultKind[];
+  readonly seed: number;
+  readonly nodes: number;
+  readonly kills: number | undefined;
+  readonly keep: string | undefined;
+  readonly main: string | undefined;
+  readonly json: boolean;
+}
+
+/** What `npm run test:chaos` is: the faults that matter most, in less than three minutes with the build. */
+const quick = {
+  kinds: ['killLeader', 'pauseLeader', 'isolateLeader', 'powerCut'],
+  minutes: 1.25,
+} as const satisfies { kinds: readonly FaultKind[]; minutes: number };
+
+const longMinutes = 4;
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0)) throw new InvalidArgumentError('must be a number above 0.');
+  return value;
+}
+
+function whole(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new InvalidArgumentError('must be a whole number.');
+  }
+  return value;
+}
+
+function parseKinds(text: string): readonly FaultKind[] {
+  const names = text.split(',').map((name) => name.trim());
+  const kinds = names.map((name) => {
+    const kind = faultKinds.find((known) => known === name);
+    if (kind === undefined) {
+      throw new InvalidArgumentError(`"${name}" is none of ${faultKinds.join(', ')}.`);
+    }
+    return kind;
+  });
+  return [...new Set(kinds)];
+}
+
+interface Parsed {
+  readonly quick?: boolean;
+  readonly minutes?: number;
+  readonly faults?: readonly FaultKind[];
+  readonly seed: number;
+  readonly nodes: string;
+  readonly kills?: number;
+  readonly keep?: string;
+  readonly main?: string;
+  readonly json?: boolean;
+}
+
+/** Ends the process with 0 after the help, and with 2 where the command line is wrong. */
+export async function parseOptions(argv: readonly string[]): Promise<ChaosOptions> {
+  const command = new Command('chaos')
+    .description(
+      'breaks a cluster of real processes in every way this host allows, under load, and checks every guarantee on the history',
+    )
+    .option('--quick', `${quick.minutes} minutes of ${quick.kinds.join(', ')}`)
+    .option('--minutes <n>', `how long faults strike (default: ${longMinutes})`, positive)
+    .option('--faults <names>', 'only these, with commas between', parseKinds)
+    .option('--seed <n>', 'which faults strike whom and when, and what clients do', whole, 1)
+    .addOption(new Option('--nodes <n>', 'members of the cluster').choices(['3', '5']).default('3'))
+    .option('--kills <n>', 'end once the leader was killed so often', whole)
+    .option('--keep <dir>', 'keep the histories, clean or not, in here')
+    .option('--main <file>', 'the program to run, instead of the one just built')
+    .option('--json', 'the result as JSON on standard output, everything else on standard error')
+    .addHelpText('after', `\nFaults: ${faultKinds.join(', ')}\n\n${exitCodes}`)
+    .allowExcessArguments(false)
+    .exitOverride((error) => {
+      process.exit(error.exitCode === 0 ? 0 : 2);
+    });
+  await command.parseAsync([...argv]);
+  const parsed = command.opts<Parsed>();
+  const isQuick = parsed.quick === true;
+  return {
+    minutes: parsed.minutes ?? (isQuick ? quick.minutes : longMinutes),
+    kinds: parsed.faults ?? (isQuick ? quick.kinds : faultKinds),
+    seed: parsed.seed,
+    nodes: Number(parsed.nodes),
+    kills: parsed.kills,
+    keep: parsed.keep,
+    main: parsed.main,
+    json: parsed.json === true,
+  };
+}
+
+const exitCodes = `Exit codes: 0 clean, 1 a guarantee did not hold, 2 wrong usage, 3 void: too little happened, or a fault had no effect.
+Network, power, slow disks and clocks need root and Linux: without, those faults are skipped by name.`;
