@@ -16,6 +16,7 @@ import {
 import { applyResultFromArray, applyResultToArray } from './result-codec.ts';
 import { deriveStatus } from './status.ts';
 import { LIFECYCLE_NUMBER, lifecycleFromNumber } from './lifecycle.ts';
+import { readStoredInstance, type StoredInstance } from './stored-instance.ts';
 import type { InstanceRecord } from './types.ts';
 
 const FORMAT_VERSION = 1;
@@ -94,23 +95,41 @@ export function loadInstance(
 ): InstanceRecord {
   const isAlone = value.length === value.buffer.byteLength;
   const buffer = isAlone ? value.buffer : new Uint8Array(value).buffer;
-  const fields = versioned(value, 'instance', 11);
-  const lifecycle = lifecycleFromNumber(countAt(fields, 2, 'lifecycle'));
-  const maintenance = flagAt(fields, 3, 'maintenance');
+  const stored = readStoredInstance(value);
+  const fields = stored?.version === FORMAT_VERSION ? stored : unpackInstance(value);
+  const lifecycle = lifecycleFromNumber(fields.lifecycle);
   return {
     namespace: intern(key.scope),
-    serviceName: intern(textAt(fields, 1, 'service name')),
+    serviceName: intern(fields.serviceName),
     instanceId: key.name,
     lifecycle,
-    maintenance,
-    status: deriveStatus(lifecycle, maintenance),
+    maintenance: fields.maintenance,
+    status: deriveStatus(lifecycle, fields.maintenance),
+    ttlMs: fields.ttlMs,
+    generation: revision(fields.generation),
+    revision: revision(fields.revision),
+    registeredAtMs: fields.registeredAtMs,
+    lastHeartbeatMs: fields.lastHeartbeatMs,
+    encoded: new Uint8Array(buffer, value.length - fields.encodedLength),
+    bodyLength: fields.bodyLength,
+  };
+}
+
+/** What `readStoredInstance` leaves to msgpackr, and every error. */
+function unpackInstance(value: Uint8Array): StoredInstance {
+  const fields = versioned(value, 'instance', 11);
+  return {
+    version: FORMAT_VERSION,
+    serviceName: textAt(fields, 1, 'service name'),
+    lifecycle: countAt(fields, 2, 'lifecycle'),
+    maintenance: flagAt(fields, 3, 'maintenance'),
     ttlMs: countAt(fields, 4, 'ttl'),
-    generation: revision(countAt(fields, 5, 'generation')),
-    revision: revision(countAt(fields, 6, 'revision')),
+    generation: countAt(fields, 5, 'generation'),
+    revision: countAt(fields, 6, 'revision'),
     registeredAtMs: countAt(fields, 7, 'registered at'),
     lastHeartbeatMs: countAt(fields, 8, 'last heartbeat'),
-    encoded: new Uint8Array(buffer, value.length - lengthAt(fields, 10, 'encoded instance')),
     bodyLength: countAt(fields, 9, 'body length'),
+    encodedLength: lengthAt(fields, 10, 'encoded instance'),
   };
 }
 
