@@ -1,7 +1,8 @@
 // Checker B, which trusts no revision: for each instance, is there any order of its operations that respects real time and
 // explains every answer (Wing and Gong; in the just-in-time form of Lowe)? An operation may take effect at any moment
 // between call and answer, an unanswered one at any moment after its call, or never.
-import type { History, Violation, WriteEffect } from './history.ts';
+import type { History, ReadRecord, Violation, WriteEffect, WriteRecord } from './history.ts';
+import type { Fate } from './write-fates.ts';
 
 interface State {
   /** Mark and lifecycle, undefined while not registered. */
@@ -16,9 +17,9 @@ type Step =
 interface Operation {
   readonly step: Step;
   readonly calledAtMs: number;
-  /** Infinity: never answered. */
+  /** From then on it takes no effect any more. Infinity: it may at any time. */
   readonly returnedAtMs: number;
-  readonly what: string;
+  readonly source: WriteRecord | ReadRecord;
 }
 
 /** A way things may have gone: the state, and which of the open operations have taken effect, as bits of their places. */
@@ -48,51 +49,85 @@ export interface SearchVerdict {
   readonly undecided: readonly string[];
 }
 
-export function searchInstances(history: History): SearchVerdict {
+/** `fateOf`: what is known of writes of unknown outcome; without it they may take effect at any time. */
+export function searchInstances(
+  history: History,
+  fateOf: (write: WriteRecord) => Fate = () => ANY_TIME,
+): SearchVerdict {
   const violations: Violation[] = [];
   const undecided: string[] = [];
-  for (const [instanceId, operations] of operationsByInstance(history)) {
+  const writes = writesByInstance(history);
+  const reads = readsByInstance(history);
+  // One instance after the other: all of a long history at once would not fit.
+  for (const instanceId of new Set([...writes.keys(), ...reads.one.keys()])) {
+    const operations = [
+      ...(writes.get(instanceId) ?? []).flatMap((write) => writeOperation(write, fateOf)),
+      ...reads.all.map((read) => readOperation(read, instanceId)),
+      ...(reads.one.get(instanceId) ?? []).map((read) => readOperation(read, instanceId)),
+    ];
     const verdict = search(operations);
     if (verdict === 'undecided') undecided.push(instanceId);
     else if (verdict !== undefined) {
-      const evidence = `no order of the operations on ${instanceId} explains ${verdict.what}`;
+      const evidence = `no order of the operations on ${instanceId} explains ${describe(verdict)}`;
       violations.push({ guarantee: 'G2', evidence });
     }
   }
   return { violations, undecided };
 }
 
-function operationsByInstance({ writes, reads = [] }: History): ReadonlyMap<string, Operation[]> {
-  const found = new Map<string, Operation[]>();
+const ANY_TIME: Fate = { happened: 'perhaps', byMs: Number.POSITIVE_INFINITY };
+
+function writesByInstance({ writes }: History): ReadonlyMap<string, readonly WriteRecord[]> {
+  const found = new Map<string, WriteRecord[]>();
   for (const write of writes) {
     if (write.effect === undefined) continue;
-    const known = found.get(write.instanceId) ?? [];
-    found.set(write.instanceId, known);
-    if (write.outcome === 'rejected') continue;
-    const answered = write.outcome === 'acknowledged';
-    known.push({
-      step: { kind: 'write', effect: write.effect, answered },
-      calledAtMs: write.invokedAtMs,
-      returnedAtMs: answered ? write.returnedAtMs : Number.POSITIVE_INFINITY,
-      what: `${write.kind} ${write.mark}`,
-    });
-  }
-  for (const read of reads) {
-    if (read.consistency !== 'linearizable' || read.service !== undefined) continue;
-    const ids = read.instanceId === undefined ? [...found.keys()] : [read.instanceId];
-    for (const id of ids) {
-      const value = read.values.get(id);
-      const known = found.get(id) ?? [];
-      found.set(id, known);
-      known.push({
-        step: { kind: 'read', value },
-        calledAtMs: read.invokedAtMs,
-        returnedAtMs: read.returnedAtMs,
-        what: `the answer "${value ?? 'nothing'}" to ${read.client} at ${read.returnedAtMs.toFixed(1)} ms`,
-      });
-    }
+    const known = found.get(write.instanceId);
+    if (known === undefined) found.set(write.instanceId, [write]);
+    else known.push(write);
   }
   return found;
+}
+
+/** Linearizable reads of everything, and those of one instance. */
+function readsByInstance({ reads = [] }: History): {
+  readonly all: readonly ReadRecord[];
+  readonly one: ReadonlyMap<string, readonly ReadRecord[]>;
+} {
+  const all: ReadRecord[] = [];
+  const one = new Map<string, ReadRecord[]>();
+  for (const read of reads) {
+    const { consistency, service, instanceId } = read;
+    if (consistency !== 'linearizable' || service !== undefined) continue;
+    const known = instanceId === undefined ? all : one.get(instanceId);
+    if (known !== undefined) known.push(read);
+    else if (instanceId !== undefined) one.set(instanceId, [read]);
+  }
+  return { all, one };
+}
+
+function writeOperation(
+  write: WriteRecord,
+  fateOf: (write: WriteRecord) => Fate,
+): readonly Operation[] {
+  const { effect, outcome, invokedAtMs, returnedAtMs } = write;
+  if (effect === undefined || outcome === 'rejected') return [];
+  const fate: Fate =
+    outcome === 'acknowledged' ? { happened: 'yes', byMs: returnedAtMs } : fateOf(write);
+  if (fate.happened === 'no') return [];
+  const step = { kind: 'write', effect, answered: fate.happened === 'yes' } as const;
+  return [{ step, calledAtMs: invokedAtMs, returnedAtMs: fate.byMs, source: write }];
+}
+
+function readOperation(read: ReadRecord, instanceId: string): Operation {
+  const step = { kind: 'read', value: read.values.get(instanceId) } as const;
+  const { invokedAtMs: calledAtMs, returnedAtMs } = read;
+  return { step, calledAtMs, returnedAtMs, source: read };
+}
+
+function describe({ step, source, returnedAtMs }: Operation): string {
+  if ('mark' in source) return `${source.kind} ${source.mark}`;
+  const value = step.kind === 'read' ? step.value : undefined;
+  return `the answer "${value ?? 'nothing'}" to ${source.client} at ${returnedAtMs.toFixed(1)} ms`;
 }
 
 /** The first operation that cannot be explained; undefined when all can. */
@@ -111,11 +146,12 @@ function search(operations: readonly Operation[]): Operation | 'undecided' | und
       const called = place(operation, open);
       if (called === undefined) return 'undecided';
       open.set(operation, called);
-      configurations = configurations.map((one) => withReads(one, [called]));
+      if (called.answered) configurations = configurations.map((one) => withReads(one, [called]));
       continue;
     }
     const due = open.get(operation);
-    const reached = due && explain(configurations, [...open.values()], due.bit);
+    if (due === undefined) return 'undecided';
+    const reached = explain(configurations, [...open.values()], due);
     if (reached === undefined) return 'undecided';
     if (reached.length === 0) return operation;
     open.delete(operation);
@@ -126,27 +162,33 @@ function search(operations: readonly Operation[]): Operation | 'undecided' | und
 
 function place({ step }: Operation, open: ReadonlyMap<Operation, Open>): Open | undefined {
   const answered = step.kind === 'read' || step.answered;
-  const taken = [...open.values()].filter((other) => other.answered === answered);
+  let taken = 0;
+  for (const other of open.values()) if (other.answered === answered) taken |= other.bit;
   for (let at = 0; at < MAX_OPEN; at++) {
     const bit = 1 << at;
-    if (!taken.some((other) => other.bit === bit)) return { step, answered, bit };
+    if ((taken & bit) === 0) return { step, answered, bit };
   }
   return undefined;
 }
 
-/** Every way to go on in which the answered operation `due` has taken effect; undefined when there are too many. */
+/** Every way to go on from where the operation `due` returns: in which it has taken effect, if it was answered; else also those
+ * in which it never will. undefined when there are too many. */
 function explain(
   from: readonly Configuration[],
   open: readonly Open[],
-  due: number,
+  due: Open,
 ): readonly Configuration[] | undefined {
+  if (due.answered && from.every(({ answered }) => (answered & due.bit) !== 0)) {
+    return from.map((one) => ({ ...one, answered: one.answered & ~due.bit }));
+  }
   const seen = new Frontier();
   const reached = new Frontier();
   const waiting = from.filter((one) => seen.add(one));
   for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
     if (seen.size > MAX_CONFIGURATIONS) return undefined;
-    if ((next.answered & due) !== 0) {
-      reached.add({ ...next, answered: next.answered & ~due });
+    if (!due.answered) reached.add({ ...next, unanswered: next.unanswered & ~due.bit });
+    else if ((next.answered & due.bit) !== 0) {
+      reached.add({ ...next, answered: next.answered & ~due.bit });
       continue;
     }
     for (const one of successors(next, open)) {

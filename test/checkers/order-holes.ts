@@ -53,14 +53,11 @@ function fillWrites(
   const puts = putsByRevision(new Set(holes), states);
   const hidden: number[] = [];
   for (const revision of holes) {
-    const write = writes.get(revision);
-    const put = puts.get(revision);
-    if (write !== undefined) filled.set(revision, [changeOf(write, put, contents)]);
-    else {
-      // Where nothing of it is left, it was undone before anybody could be told.
-      filled.set(revision, put === undefined ? [] : [put]);
-      hidden.push(revision);
-    }
+    const own = writes.get(revision);
+    const there = puts.get(revision) ?? [];
+    // Where nothing of it is left, it was undone before anybody could be told.
+    filled.set(revision, own?.map((write) => changeOf(write, there, contents)) ?? [...there]);
+    if (own === undefined) hidden.push(revision);
   }
   return hidden;
 }
@@ -68,22 +65,25 @@ function fillWrites(
 function acknowledgedAt(
   holes: Holes,
   writes: readonly WriteRecord[],
-): ReadonlyMap<number, WriteRecord> {
+): ReadonlyMap<number, readonly WriteRecord[]> {
   const wanted = new Set(holes);
-  const found = writes.filter(
-    ({ outcome, changed, revision }) =>
-      outcome === 'acknowledged' && changed && wanted.has(revision),
-  );
-  return new Map(found.map((write) => [write.revision, write]));
+  const found = new Map<number, WriteRecord[]>();
+  for (const write of writes) {
+    const { outcome, changed, revision } = write;
+    if (outcome !== 'acknowledged' || !changed || !wanted.has(revision)) continue;
+    found.set(revision, [...(found.get(revision) ?? []), write]);
+  }
+  return found;
 }
 
 function changeOf(
   { kind, instanceId, mark }: WriteRecord,
-  put: ChangeRecord | undefined,
+  there: readonly ChangeRecord[],
   contents: ReadonlyMap<string, string>,
 ): ChangeRecord {
   if (kind === 'deregister') return { kind: 'remove', instanceId, mark, content: '' };
-  if (put?.instanceId === instanceId) return { ...put, mark };
+  const put = there.find((one) => one.instanceId === instanceId);
+  if (put !== undefined) return { ...put, mark };
   // Gone again before anybody could be told what it was: then nothing is compared with its content either.
   return { kind: 'put', instanceId, mark, content: contents.get(mark) ?? '' };
 }
@@ -92,14 +92,17 @@ function changeOf(
 function putsByRevision(
   wanted: ReadonlySet<number>,
   states: readonly ToldState[],
-): ReadonlyMap<number, ChangeRecord> {
-  const found = new Map<number, ChangeRecord>();
+): ReadonlyMap<number, readonly ChangeRecord[]> {
+  const found = new Map<number, ChangeRecord[]>();
   for (const { present } of states) {
     for (const [instanceId, content] of present) {
       const place = placeOf(content);
-      if (place === undefined || !wanted.has(place.revision) || found.has(place.revision)) continue;
+      if (place === undefined || !wanted.has(place.revision)) continue;
+      const known = found.get(place.revision) ?? [];
+      found.set(place.revision, known);
+      if (known.some((one) => one.instanceId === instanceId)) continue;
       const { generation } = place;
-      found.set(place.revision, { kind: 'put', instanceId, mark: '', content, generation });
+      known.push({ kind: 'put', instanceId, mark: '', content, generation });
     }
   }
   return found;

@@ -1,23 +1,11 @@
 // G1: every acknowledged write is in the order at its revision. G3: what was rejected never appears. G4: no write has
 // two effects. G2 (order): a write that began after an answer was given has a higher revision than that answer.
 import type { ChangeRecord, Violation, WriteRecord } from './history.ts';
+import { markedRevisions } from './marked-revisions.ts';
 import type { RevisionOrder } from './revision-order.ts';
 
 const effectOf = (write: WriteRecord): ChangeRecord['kind'] =>
   write.kind === 'deregister' ? 'remove' : 'put';
-
-function revisionsByMark(order: RevisionOrder): ReadonlyMap<string, readonly number[]> {
-  const byMark = new Map<string, number[]>();
-  for (const [revision, changes] of order) {
-    for (const mark of new Set(changes.map((change) => change.mark))) {
-      if (mark === '') continue;
-      const known = byMark.get(mark);
-      if (known === undefined) byMark.set(mark, [revision]);
-      else known.push(revision);
-    }
-  }
-  return byMark;
-}
 
 const sameEffect = ({ mark, instanceId }: WriteRecord): string => `${mark} ${instanceId}`;
 
@@ -92,7 +80,7 @@ export function checkWrites(
   writes: readonly WriteRecord[],
   order: RevisionOrder,
 ): readonly Violation[] {
-  const byMark = revisionsByMark(order);
+  const byMark = markedRevisions(order);
   const possible = possibleEffects(writes);
   return [
     ...writes.flatMap((write) =>

@@ -1,6 +1,6 @@
 // The verdict over a run: the checkers of test/checkers over the whole history, and what only a run on real processes can
 // show: equal hashes (G12), availability (G15), elections (G16), and how long writes stopped at each fault.
-import { checkHistory } from '../../checkers/check-history.ts';
+import { checkHistory, type Verdict as Checked } from '../../checkers/check-history.ts';
 import { firstTold } from '../../checkers/first-told.ts';
 import type { History, LeaseHistory, Violation } from '../../checkers/history.ts';
 import { checkHealthyTimes } from './availability.ts';
@@ -30,6 +30,8 @@ export interface Counts {
   readonly beats: number;
   /** Revisions that readers witnessed one by one. */
   readonly witnessed: number;
+  /** Revisions of which neither a reader nor an acknowledged write told alone, as after the death of all nodes. */
+  readonly hidden: number;
   /** Instances whose history was too entangled for the search that trusts no revision. */
   readonly undecided: number;
   /** Acknowledged writes for each second of the chaos. */
@@ -39,13 +41,14 @@ export interface Counts {
 export function judge(loaded: LoadedRun): Verdict {
   const checked = checkHistory(historyOf(loaded));
   const violations = [
+    ...loaded.run.broken,
     ...checked.violations,
     ...checkHashes(loaded),
     ...checkHealthyTimes(loaded),
     ...checkElections(loaded),
     ...loaded.run.broken.map((violation) => ({ ...violation, checker: 'harness' })),
   ];
-  const counts = countsOf(loaded, checked.witnessed, checked.undecided.length);
+  const counts = countsOf(loaded, checked);
   const voids = voidReasons(loaded, counts);
   const empty = voids.length > 0 ? 'void' : 'clean';
   const outcome = violations.length > 0 ? 'violation' : empty;
@@ -86,7 +89,7 @@ function checkHashes({ run }: LoadedRun): readonly Violation[] {
   return [{ guarantee: 'G12', evidence, checker: 'hashes' }];
 }
 
-function countsOf(loaded: LoadedRun, witnessed: number, undecided: number): Counts {
+function countsOf(loaded: LoadedRun, { witnessed, hidden, undecided }: Checked): Counts {
   const { writes, reads, failedReads, watches, resumes, beats, run } = loaded;
   const counts = { acknowledged: 0, rejected: 0, unknown: 0 };
   for (const { outcome } of writes) counts[outcome]++;
@@ -99,7 +102,8 @@ function countsOf(loaded: LoadedRun, witnessed: number, undecided: number): Coun
     resumes: resumes.length,
     beats: beats.length,
     witnessed,
-    undecided,
+    hidden,
+    undecided: undecided.length,
     writesPerSecond: counts.acknowledged / seconds,
   };
 }

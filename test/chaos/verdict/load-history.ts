@@ -192,5 +192,4 @@ const same = (one: ChangeRecord, other: ChangeRecord): boolean =>
   one.content === other.content &&
   one.generation === other.generation &&
   one.ttlMs === other.ttlMs &&
-  one.expired === other.expired &&
-  one.revisedAt === other.revisedAt;
+  one.expired === other.expired;
