@@ -142,13 +142,13 @@ export function hearsLeader(state: RaftState): boolean {
   }
 }
 
-/** The peer's process is gone. If it led, stickiness towards it ends and a campaign follows after a short random delay. */
+/** The peer's process is gone. If it led, stickiness towards it ends and a campaign follows after a short delay. */
 export function losePeer(state: RaftState, peer: NodeId): void {
   if (otherMembers(state).includes(peer)) state.gone.add(peer);
   const role = state.role;
   if (role.kind === 'candidate') countVotes(state, role);
   if (role.kind !== 'follower' || role.leader !== peer) return;
-  const timer = drawHurriedTimer(state.random, state.config.electionTicks);
+  const timer = drawHurriedTimer(state, state.config.electionTicks);
   forgetLeader(state, timer, `the process of leader ${peer} is gone`);
 }
 

@@ -84,6 +84,6 @@ export function forgetLeader(state: RaftState, timer: ElectionTimer, reason: str
 /** The timer after an attempt that did not lead to a leader: short while the node is in a hurry, else a full one. */
 export function retryTimer(state: RaftState): ElectionTimer {
   const hurriedTicks = state.role.kind === 'leader' ? 0 : state.role.timer.hurriedTicks;
-  if (hurriedTicks > 0) return drawHurriedTimer(state.random, hurriedTicks);
+  if (hurriedTicks > 0) return drawHurriedTimer(state, hurriedTicks);
   return drawTimer(state.config, state.random);
 }

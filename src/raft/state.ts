@@ -235,12 +235,20 @@ export function drawTimer(config: RaftConfig, random: Random): ElectionTimer {
   return { elapsedTicks: 0, timeoutTicks, hurriedTicks: 0 };
 }
 
-const HURRIED_MAX_TICKS = 5;
-
-/** The short random delay before a campaign against a leader that is gone; `hurriedTicks` of hurry are left. */
-export function drawHurriedTimer(random: Random, hurriedTicks: number): ElectionTimer {
-  return { elapsedTicks: 0, timeoutTicks: random.integer(1, HURRIED_MAX_TICKS + 1), hurriedTicks };
+/** The short delay before a campaign against a leader that is gone; `hurriedTicks` of hurry are left. The survivors take
+ * turns, in an order that moves on with the term: who is first need not wait, and the next does not split its votes. Chance
+ * still decides a little, for nodes that do not agree on who is left. */
+export function drawHurriedTimer(state: RaftState, hurriedTicks: number): ElectionTimer {
+  const left = state.members.membership.voters.filter((voter) => !state.gone.has(voter));
+  const place = Math.max(0, left.indexOf(state.id));
+  const turn = (place + state.term) % Math.max(1, left.length);
+  const earliestTicks = 1 + TURN_TICKS * turn;
+  const timeoutTicks = state.random.integer(earliestTicks, earliestTicks + TURN_TICKS);
+  return { elapsedTicks: 0, timeoutTicks, hurriedTicks };
 }
+
+/** Enough for a pre-vote and its answer. */
+const TURN_TICKS = 2;
 
 export function createFollower(leader: NodeId | undefined, timer: ElectionTimer): Follower {
   return {

@@ -11,6 +11,7 @@ import {
   heartbeat,
   inTerm,
   type LoneNode,
+  n1,
   n2,
   n3,
   requestVote,
@@ -30,10 +31,10 @@ function answerTo(node: LoneNode, from: NodeId, question: PreVote): object | und
 }
 
 /** How many ticks pass until the node asks for pre-votes; at most 100. */
-function ticksUntilAsking(node: LoneNode): number {
+function ticksUntilAsking(node: LoneNode, peer = n3): number {
   for (let ticks = 1; ticks <= 100; ticks++) {
     node.tick();
-    if (sentTo(node.settle(), n3, 'preVote').length > 0) return ticks;
+    if (sentTo(node.settle(), peer, 'preVote').length > 0) return ticks;
   }
   return Number.POSITIVE_INFINITY;
 }
@@ -124,6 +125,23 @@ describe('stickiness', () => {
     expect(node.raft.view()).toMatchObject({ role: 'follower', leader: undefined });
     expect(answerTo(node, n2, preVote(2, [9, 9]))).toMatchObject({ voteGranted: true });
     expect(ticksUntilAsking(node)).toBeLessThanOrEqual(5);
+  });
+
+  test('the survivors take turns: one asks at once, the other leaves it time, whatever they draw', () => {
+    for (let inTheTerm = 1; inTheTerm <= 4; inTheTerm++) {
+      for (let seed = 1; seed <= 20; seed++) {
+        const waits = ([n1, n3] as const).map((id, at) => {
+          const node = startNode({ config: { id, seed: seed + 100 * at } });
+          node.receive(n2, heartbeat(inTheTerm));
+          node.step({ kind: 'peerDisconnected', peer: n2 });
+          return ticksUntilAsking(node, id === n1 ? n3 : n1);
+        });
+        const first = inTheTerm % 2;
+        expect(waits[first]).toBeLessThanOrEqual(2);
+        expect(waits[1 - first]).toBeGreaterThanOrEqual(3);
+        expect(waits[1 - first]).toBeLessThanOrEqual(4);
+      }
+    }
   });
 
   test('the end of another process does not', () => {
