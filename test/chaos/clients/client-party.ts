@@ -2,7 +2,13 @@
 // of a process of its own (program.ts), or none.
 import type { ClientAnswer, ClientOrder, ClientSettings } from './event.ts';
 import { ClientWorld } from './client-world.ts';
+import { gatherHerd } from './herd.ts';
 import { HistoryFile } from './history-file.ts';
+import { startKeepers } from './keepers.ts';
+import { startSessions } from './sessions.ts';
+import { startSilent } from './silent.ts';
+import { watchForStalls } from './stalls.ts';
+import { startWalkers } from './walkers.ts';
 import { Watchers } from './watchers.ts';
 import { startWriters } from './writers.ts';
 
@@ -14,6 +20,7 @@ export class ClientParty {
   readonly #file: HistoryFile;
   readonly #tell: (answer: ClientAnswer) => void;
   readonly #telling: NodeJS.Timeout;
+  readonly #noStalls: () => void;
 
   private constructor(settings: ClientSettings, tell: (answer: ClientAnswer) => void) {
     this.#tell = tell;
@@ -21,6 +28,7 @@ export class ClientParty {
     this.#file = file;
     this.#world = new ClientWorld(settings, (event) => file.write(event));
     this.#watchers = new Watchers(this.#world);
+    this.#noStalls = watchForStalls(this.#world);
     this.#telling = setInterval(() => this.#progress(), PROGRESS_MS);
   }
 
@@ -32,7 +40,10 @@ export class ClientParty {
     const party = new ClientParty(settings, tell);
     await party.#watchers.ready();
     tell({ kind: 'ready' });
-    startWriters(party.#world);
+    const world = party.#world;
+    for (const start of [startWriters, startKeepers, startSilent, startSessions, startWalkers]) {
+      start(world);
+    }
     return party;
   }
 
@@ -46,6 +57,7 @@ export class ClientParty {
         this.#tell({ kind: 'settled' });
         return;
       case 'herd':
+        await gatherHerd(this.#world, this.#watchers.holding(), order.count);
         this.#tell({ kind: 'herded' });
         return;
       case 'end':
@@ -54,13 +66,14 @@ export class ClientParty {
   }
 
   /** Whatever is still open stays without a record. */
-  async end(): Promise<void> {
+  end(): Promise<void> {
     this.#world.work.rest();
     clearInterval(this.#telling);
+    this.#noStalls();
     this.#watchers.close();
     this.#world.nodes.close();
     this.#file.end();
-    await Promise.resolve();
+    return Promise.resolve();
   }
 
   #progress(): void {

@@ -7,6 +7,7 @@ import { registryClient } from '../../support/grpc-client.ts';
 import { KnownGenerations } from '../../support/known-generations.ts';
 import type { ClientEvent, ClientSettings } from './event.ts';
 import { OpenWork } from './open-work.ts';
+import { LastRegistered } from './registered.ts';
 
 /** One connection to each node, for all calls but watches. */
 export class Nodes {
@@ -50,6 +51,7 @@ export class ClientWorld {
   readonly note: (event: ClientEvent) => void;
   readonly work = new OpenWork();
   readonly generations = new KnownGenerations();
+  readonly registered = new LastRegistered();
   readonly tally: Tally = {
     acknowledged: 0,
     rejected: 0,

@@ -57,6 +57,7 @@ export async function write(
     const told = answer?.generations[position];
     if (told !== undefined) world.generations.learn(instanceId, told);
   }
+  remember(world, action, mark, answer);
   const done = { generation, invokedAtMs, ...attempted };
   if (answer === undefined) note(world, job, action, done, []);
   else if (!action.retries || random.next() >= REPEAT_SHARE || repeats >= MAX_REPEATS) {
@@ -68,6 +69,17 @@ export async function write(
     );
   }
   return answer;
+}
+
+function remember(
+  { registered }: ClientWorld,
+  action: WriteAction,
+  mark: string,
+  answer: WriteAnswer | undefined,
+): void {
+  if (action.kind !== 'register' || answer === undefined || answer.refusal) return;
+  const { ids, service, ttlMs } = action;
+  if (ids.length === 1) registered.keep(ids[0] ?? '', { service, ttlMs, mark });
 }
 
 function count({ tally }: ClientWorld, { outcome, returnedAtMs }: Attempted): void {

@@ -6,12 +6,15 @@ import type { NamedGeneration } from '../../support/known-generations.ts';
 import { idsOf, type WriteAction } from '../../support/write-action.ts';
 import type { ClientWorld } from './client-world.ts';
 import { pick, pickWeighted } from './pick.ts';
+import { beatOnce, registerAgain } from './signs-of-life.ts';
 import { eraAt, LEASE_TTL_MS, LONG_TTL_MS, SERVICES, Targets } from './targets.ts';
 import { write } from './write.ts';
 
 const PAUSE_MS = 40;
 /** Writes of one writer that are open at one time. */
 const MAX_OPEN = 24;
+const BEAT_SHARE = 0.08;
+const AGAIN_SHARE = 0.05;
 
 /** All writers of the process. */
 export function startWriters(world: ClientWorld): void {
@@ -35,20 +38,40 @@ async function runWriter(
   while (!work.resting) {
     await work.pause(2 * PAUSE_MS * random.next());
     if (work.resting || open >= MAX_OPEN) continue;
-    const action = drawWrite(random, targets);
-    if (!targets.claim(idsOf(action))) continue;
+    const begun = begin(world, targets, client, random);
+    if (begun === undefined) continue;
     open++;
-    const job = { client, random, mark: world.nextMark(), searched: true };
-    const done = write(world, job, action).then(() => {
-      open--;
-      targets.release(idsOf(action));
-    });
-    work.start(done);
+    work.start(
+      begun.then(() => {
+        open--;
+      }),
+    );
   }
 }
 
-function drawWrite(random: Random, targets: Targets): WriteAction {
+/** undefined where what was drawn has too much open. */
+function begin(
+  world: ClientWorld,
+  targets: Targets,
+  client: string,
+  random: Random,
+): Promise<unknown> | undefined {
+  const drawn = random.next();
   const era = eraAt(monotonicMs());
+  if (drawn < BEAT_SHARE) return beatOnce(world, random, targets.any(random, era));
+  const again = drawn < BEAT_SHARE + AGAIN_SHARE;
+  const id = pick(random, [targets.contended, targets.leased])(random, era);
+  const action = again ? undefined : drawWrite(random, targets, era);
+  const ids = action === undefined ? [id] : idsOf(action);
+  if (!targets.claim(ids)) return undefined;
+  const done =
+    action === undefined
+      ? registerAgain(world, client, random, id)
+      : write(world, { client, random, mark: world.nextMark(), searched: true }, action);
+  return done.then(() => targets.release(ids));
+}
+
+function drawWrite(random: Random, targets: Targets, era: number): WriteAction {
   const draw = pickWeighted(random, [
     [5, () => register(random, [targets.contended(random, era)], LONG_TTL_MS)],
     [3, () => register(random, [targets.leased(random, era)], LEASE_TTL_MS)],
