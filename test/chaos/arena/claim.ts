@@ -25,7 +25,8 @@ export interface Claim {
 export const claimVariable = 'CHAOS_ARENA';
 
 const isRoot = (): boolean => process.getuid?.() === 0;
-const register = (): string =>
+/** Where claims are. */
+export const claimDirectory = (): string =>
   isRoot() ? '/run/rollcall-chaos' : join(tmpdir(), `rollcall-chaos-${process.getuid?.() ?? 0}`);
 
 /** When a process started, in ticks since the host did; undefined when there is none of that id. */
@@ -45,15 +46,15 @@ const isAlive = ({ owner, token }: Claim): boolean => token === `${owner}-${star
 export function makeClaim(directory: string): Claim {
   const owner = process.pid;
   const token = `${owner}-${present(startOf(owner), 'this process is listed in /proc')}`;
-  mkdirSync(register(), { recursive: true, mode: 0o700 });
-  symlinkSync(directory, join(register(), `owner-${token}`));
+  mkdirSync(claimDirectory(), { recursive: true, mode: 0o700 });
+  symlinkSync(directory, join(claimDirectory(), `owner-${token}`));
   return { owner, token, directory };
 }
 
 /** Takes the number if nobody has it: of the network 10.213.<number>.0/24. */
 export function claimNumber({ token }: Claim, number: number): boolean {
   try {
-    symlinkSync(token, join(register(), `number-${number}`));
+    symlinkSync(token, join(claimDirectory(), `number-${number}`));
     return true;
   } catch {
     return false;
@@ -80,7 +81,7 @@ export function abandonedClaims(): readonly Claim[] {
 
 function entries(prefix: string): readonly string[] {
   try {
-    return readdirSync(register()).filter((name) => name.startsWith(prefix));
+    return readdirSync(claimDirectory()).filter((name) => name.startsWith(prefix));
   } catch {
     return [];
   }
@@ -89,7 +90,7 @@ function entries(prefix: string): readonly string[] {
 /** '' when somebody else has just removed it. */
 function targetOf(name: string): string {
   try {
-    return readlinkSync(join(register(), name));
+    return readlinkSync(join(claimDirectory(), name));
   } catch {
     return '';
   }
@@ -97,7 +98,7 @@ function targetOf(name: string): string {
 
 function unlink(name: string): void {
   try {
-    unlinkSync(join(register(), name));
+    unlinkSync(join(claimDirectory(), name));
   } catch {
     // Somebody else who cleared up after the same run has removed it already.
   }

@@ -88,10 +88,11 @@ export class PeerNetwork {
     const ends = ['type', 'veth', 'peer', 'name', 'eth0', 'netns', namespace];
     await run('ip', ['link', 'add', device, ...ends]);
     await run('ip', ['link', 'set', device, 'master', this.#bridge, 'up']);
-    await run('ip', ['-netns', namespace, 'address', 'add', `${ip}/24`, 'dev', 'eth0']);
-    await run('ip', ['-netns', namespace, 'link', 'set', 'eth0', 'up']);
-    await run('ip', ['-netns', namespace, 'link', 'set', 'lo', 'up']);
     const enter = ['nsenter', `--net=/run/netns/${namespace}`, '--'];
+    // Not `ip -netns`, which copies all mounts for as long as it runs: a disk could not be unmounted for good meanwhile.
+    await runAt(enter, ['ip', 'address', 'add', `${ip}/24`, 'dev', 'eth0']);
+    await runAt(enter, ['ip', 'link', 'set', 'eth0', 'up']);
+    await runAt(enter, ['ip', 'link', 'set', 'lo', 'up']);
     return {
       ip,
       enter,
