@@ -44,7 +44,11 @@ export async function read(
   const { consistency } = wanted;
   const minRevision = random.next() < 0.6 ? session.seen : revision(0);
   const invokedAtMs = timeline.nowMs;
-  const reply = await door.call(anyMachine(world, random), READ_TIMEOUT_MS, async (node) => {
+  const machine = anyMachine(world, random);
+  if (consistency === 'linearizable') {
+    world.records.readsBegun.push({ node: machine.id, atMs: invokedAtMs });
+  }
+  const reply = await door.call(machine, READ_TIMEOUT_MS, async (node) => {
     await node.read({ consistency, minRevision, maxStalenessMs: MAX_STALENESS_MS });
     return look(node, wanted);
   });

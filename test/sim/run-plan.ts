@@ -133,7 +133,8 @@ function successesOf({ records }: World): Successes {
   const reads = records.reads
     .filter(({ consistency }) => consistency === 'linearizable')
     .map(({ returnedAtMs }) => returnedAtMs);
-  return { writes: writes.toSorted(ascending), reads: reads.toSorted(ascending) };
+  const { readsBegun } = records;
+  return { writes: writes.toSorted(ascending), reads: reads.toSorted(ascending), readsBegun };
 }
 
 function collectCounts(world: World): void {

@@ -1,6 +1,7 @@
 // What a client remembers between its calls, and what all of them found out about generations.
 import type { Random } from '../../src/lib/random.ts';
 import { type Revision, revision } from '../../src/lib/ids.ts';
+import type { Attempt } from '../checkers/availability-checker.ts';
 import type { BeatRecord, KeepRecord, ReadRecord, WriteRecord } from '../checkers/history.ts';
 import type { KnownGenerations } from '../support/known-generations.ts';
 import type { Coverage } from './coverage.ts';
@@ -27,6 +28,8 @@ export class Session {
 export interface Records {
   readonly writes: WriteRecord[];
   readonly reads: ReadRecord[];
+  /** The linearizable ones that were begun. */
+  readonly readsBegun: Attempt[];
   readonly beats: BeatRecord[];
   readonly keeps: KeepRecord[];
 }

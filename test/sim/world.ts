@@ -36,7 +36,13 @@ export class World {
   readonly timeline = new Timeline();
   readonly coverage = new Coverage();
   readonly violations: Violation[] = [];
-  readonly records: Records = { writes: [], reads: [], beats: [], keeps: [] };
+  readonly records: Records = {
+    writes: [],
+    reads: [],
+    readsBegun: [],
+    beats: [],
+    keeps: [],
+  };
   readonly watchers: Watcher[] = [];
   readonly ledger: RaftLedger;
   readonly network: SimNetwork;
