@@ -48,6 +48,8 @@ interface Pull {
   readonly beganMs: number;
   header: StreamHeader | undefined;
   stage: SnapshotStage | undefined;
+  /** The chunk before is on its way to the disk while the next one is taken into memory. */
+  staged: Promise<void>;
   pulled: PulledSnapshot | undefined;
   phase: 'pulling' | 'offering' | 'offered' | 'taken';
   records: number;
@@ -66,7 +68,7 @@ const STALLED_MS = 10_000;
 const BACKOFF_MS = 500;
 /** What nobody has asked for in so long is not needed any more. */
 const NEEDED_MS = 5000;
-/** Records put away at a time: what a node does meanwhile is held up by a few milliseconds at most. */
+/** Records taken into memory at a time: what a node does meanwhile is held up by a few milliseconds at most. */
 const SLICE_RECORDS = 256;
 
 export class SnapshotPull {
@@ -216,6 +218,7 @@ export class SnapshotPull {
       beganMs: now,
       header: undefined,
       stage: undefined,
+      staged: Promise.resolve(),
       pulled: undefined,
       phase: 'pulling',
       records: 0,
@@ -234,13 +237,18 @@ export class SnapshotPull {
     pull.working = true;
     await before;
     try {
-      for (let next = pull.window.next(); next !== undefined; next = pull.window.next()) {
+      for (
+        let next = pull.window.next();
+        next !== undefined;
+        next = pull.window.next() ?? (await nextStaged(pull))
+      ) {
         if (this.#pull !== pull) return;
         await this.#put(pull, next);
       }
     } catch (error) {
       if (this.#pull === pull) this.#fail(pull, reasonOf(error), error);
     } finally {
+      await pull.staged.catch(() => undefined);
       pull.working = false;
       if (this.#pull !== pull) await this.#discard(pull);
     }
@@ -257,22 +265,28 @@ export class SnapshotPull {
       if (this.#pull !== pull) return;
     }
     assert(pull.stage !== undefined, 'chunk 0 comes first');
-    // One slice is taken into memory while the one before it is on its way to the disk.
-    let staged: Promise<void> = Promise.resolve();
     for (let from = 0; from < content.records.length; from += SLICE_RECORDS) {
-      const records = content.records.slice(from, from + SLICE_RECORDS);
-      pull.loader.add(records);
-      await staged;
+      if (from > 0) await this.#breath();
       if (this.#pull !== pull) return;
-      staged = pull.stage.add(records);
+      pull.loader.add(content.records.slice(from, from + SLICE_RECORDS));
     }
-    await staged;
+    await pull.staged;
     if (this.#pull !== pull) return;
+    pull.staged = pull.stage.add(content.records);
+    // Whoever waits for it next gets the failure.
+    pull.staged.catch(() => undefined);
     pull.records += content.records.length;
     pull.bytes += chunk.data.length;
     pull.progressMs = this.#host.clock.now();
     if (chunk.last) await this.#complete(pull, pull.stage, content);
     else pull.window.advance();
+  }
+
+  /** What else has come up has its turn. */
+  #breath(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#host.clock.defer(resolve);
+    });
   }
 
   #check({ clusterId, clusterUuid }: StreamHeader): void {
@@ -291,6 +305,8 @@ export class SnapshotPull {
     if (loaded === undefined) {
       throw new SnapshotMismatch('the records of the snapshot do not have the hash it states');
     }
+    await pull.staged;
+    if (this.#pull !== pull) return;
     await stage.seal();
     if (this.#pull !== pull) return;
     pull.pulled = { header: pull.header, loaded, stage };
@@ -329,6 +345,12 @@ export class SnapshotPull {
       this.#host.log.warn({ event: 'snapshot_not_discarded', err: error });
     }
   }
+}
+
+/** A chunk that has arrived while the disk took what was put away before. */
+async function nextStaged(pull: Pull): Promise<SnapshotChunk | undefined> {
+  await pull.staged;
+  return pull.window.next();
 }
 
 function reasonOf(error: unknown): string {

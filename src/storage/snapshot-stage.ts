@@ -68,13 +68,16 @@ export class LevelStage implements SnapshotStage {
 
   add(records: readonly StoredRecord[]): Promise<void> {
     return this.#run('open', 'open', async () => {
-      const operations = records.map(({ key, value }) => {
-        assert(value !== undefined, 'a snapshot holds no deletions');
-        return { type: 'put' as const, key: recordKey(key), value };
-      });
-      for (const record of records) this.#hasher.add(record);
+      // Put one by one: a list of operations costs twice as much, most of it in the crossing to LevelDB. Nothing is synced
+      // before the seal.
+      const batch = this.#database.batch();
+      for (const record of records) {
+        assert(record.value !== undefined, 'a snapshot holds no deletions');
+        batch.put(recordKey(record.key), record.value);
+        this.#hasher.add(record);
+      }
       this.#count += records.length;
-      await this.#host.onDisk('Staging a snapshot', () => this.#database.batch(operations));
+      await this.#host.onDisk('Staging a snapshot', () => batch.write());
     });
   }
 
