@@ -1,6 +1,7 @@
 // The tree of commands. What does not exist in this version is not in it.
 import { Command, CommanderError } from 'commander';
 import { ConfigError } from '../config/config-error.ts';
+import { addCheckData } from './commands/check-data.ts';
 import { addCompletion } from './commands/completion.ts';
 import { addDeregister } from './commands/deregister.ts';
 import { addDev } from './commands/dev.ts';
@@ -38,6 +39,8 @@ function createProgram(context: CliContext, version: string): Command {
   addMembers(program, context);
   addMember(program, context);
   addTransferLeader(program, context);
+  program.commandsGroup('Data:');
+  addCheckData(program, context);
   program.commandsGroup('Services:');
   addRegister(program, context);
   addDeregister(program, context);

@@ -83,7 +83,8 @@ export async function walIsEmpty(directory: string, files: WalFiles = diskFiles)
   }
 }
 
-async function segmentIds(directory: string, files: WalFiles): Promise<number[]> {
+/** Of the segments in the directory, ascending. */
+export async function segmentIds(directory: string, files: WalFiles): Promise<number[]> {
   const names = await files.list(directory);
   const ids = names.map(segmentIdOf).filter((id) => id !== undefined);
   return ids.toSorted((a, b) => a - b);
@@ -146,7 +147,7 @@ async function open(settings: WalSettings, formed: boolean): Promise<WriteAheadL
   });
 }
 
-interface Replayed {
+export interface Replayed {
   /** Up to the one that the log ends in. */
   readonly segments: Segment[];
   readonly end: { readonly nextSector: number; readonly torn: Extent | undefined };
@@ -154,8 +155,11 @@ interface Replayed {
   readonly unused: readonly Segment[];
 }
 
-async function replayAll(settings: WalSettings, replay: Replay): Promise<Replayed> {
-  const { directory, files } = settings;
+/** Reads every segment and changes nothing. @throws DamagedLogError */
+export async function replayAll(
+  { directory, files }: Pick<WalSettings, 'directory' | 'files'>,
+  replay: Replay,
+): Promise<Replayed> {
   const segments: Segment[] = [];
   const unused: Segment[] = [];
   let end: Extract<ScanResult, { kind: 'open' }> | undefined;

@@ -1,0 +1,166 @@
+// What check-data says of data-dirs that are sound, damaged in each part, or in use, and that it changes none of them.
+import { createHash } from 'node:crypto';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { truncate, unlink } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { checkData, isSound } from '../../src/storage/data-check.ts';
+import { DataDirError } from '../../src/storage/errors.ts';
+import { openDataDir } from '../../src/storage/data-dir.ts';
+import { copyDataDir, makeDataDir, options, writeMore } from '../support/data-dirs.ts';
+
+let root: string;
+let pristine: string;
+let directory: string;
+beforeAll(async () => {
+  root = mkdtempSync(join(tmpdir(), 'rollcall-check-'));
+  pristine = join(root, 'pristine');
+  await makeDataDir(pristine, { instances: 40, flushedAt: 30 });
+});
+afterAll(() => rmSync(root, { recursive: true }));
+beforeEach(() => {
+  directory = copyDataDir(pristine, root);
+});
+afterEach(() => rmSync(directory, { recursive: true }));
+
+/** Every file below with its bytes and the time it was changed. */
+function fingerprint(path: string): string {
+  const hash = createHash('sha256');
+  for (const entry of readdirSync(path, { recursive: true, withFileTypes: true }).toSorted(
+    (a, b) => (join(a.parentPath, a.name) < join(b.parentPath, b.name) ? -1 : 1),
+  )) {
+    const name = join(entry.parentPath, entry.name);
+    hash.update(name);
+    if (entry.isFile()) hash.update(String(statSync(name).mtimeMs)).update(readFileSync(name));
+  }
+  return hash.digest('hex');
+}
+
+const damagedParts = (check: Awaited<ReturnType<typeof checkData>>): readonly string[] =>
+  check.findings.filter(({ verdict }) => verdict === 'damaged').map(({ part }) => part);
+
+describe('check-data', () => {
+  test('finds a whole data-dir sound, says how far it goes, and leaves every byte as it is', async () => {
+    const before = fingerprint(directory);
+    const check = await checkData(directory);
+    expect(check.findings.map(({ verdict }) => verdict)).toEqual(check.findings.map(() => 'sound'));
+    expect(isSound(check)).toBe(true);
+    expect(check.rebuilt?.registry.instanceCount).toBe(40);
+    expect(check.rebuilt?.applied).toBe(10);
+    expect(fingerprint(directory)).toBe(before);
+  });
+
+  test('leaves a damaged one as it is, too', async () => {
+    flip(join(directory, 'wal', '0000000001.wal'), 600);
+    flip(join(directory, 'state', tableOf(directory)), 10);
+    const before = fingerprint(directory);
+    expect(isSound(await checkData(directory))).toBe(false);
+    expect(fingerprint(directory)).toBe(before);
+  });
+
+  test('a flipped bit in the log is damage of the log, named by file and byte', async () => {
+    flip(join(directory, 'wal', '0000000001.wal'), 600);
+    const check = await checkData(directory);
+    expect(damagedParts(check)).toContain('log');
+    const [finding] = check.findings.filter(
+      ({ part, verdict }) => part === 'log' && verdict === 'damaged',
+    );
+    expect(finding?.text).toMatch(/0000000001\.wal, byte 512/);
+    expect(finding?.advice).toMatch(/Do not delete/);
+  });
+
+  test('a lost segment, a lost log and a damaged identity are damage', async () => {
+    await unlink(join(directory, 'wal', '0000000001.wal'));
+    expect(damagedParts(await checkData(directory))).toContain('log');
+    rmSync(join(directory, 'wal'), { recursive: true });
+    expect(damagedParts(await checkData(directory))).toContain('log');
+    flip(join(directory, 'identity.json'), 20);
+    expect(damagedParts(await checkData(directory))).toContain('identity');
+    await unlink(join(directory, 'identity.json'));
+    expect(damagedParts(await checkData(directory))).toContain('identity');
+  });
+
+  test('a damaged state is damage that the next start repairs from a whole log', async () => {
+    await truncate(join(directory, 'state', tableOf(directory)), 5);
+    const check = await checkData(directory);
+    const [finding] = check.findings.filter(({ verdict }) => verdict === 'damaged');
+    // LevelDB drops the end of its log: the state may also just be older.
+    if (finding !== undefined) expect(finding.advice).toMatch(/from the log/);
+    else expect(check.rebuilt?.applied).toBeGreaterThan(10);
+    expect(check.rebuilt?.registry.instanceCount).toBe(40);
+  });
+
+  test('a state of another node is damage', async () => {
+    const other = join(root, 'other');
+    await makeDataDir(other, { instances: 3, flushedAt: 3 });
+    rmSync(join(directory, 'state'), { recursive: true });
+    copyDataDir(join(other, 'state'), directory, 'state');
+    const check = await checkData(directory);
+    expect(damagedParts(check)).toEqual(['state']);
+    rmSync(other, { recursive: true });
+  });
+
+  test('a state that is ahead of its log is damage: the log has lost what was acknowledged', async () => {
+    const older = copyDataDir(directory, root);
+    await writeMore(directory, 5);
+    rmSync(join(directory, 'wal'), { recursive: true });
+    copyDataDir(join(older, 'wal'), directory, 'wal');
+    const check = await checkData(directory);
+    expect(damagedParts(check)).toEqual(['state']);
+    expect(check.findings.find(({ verdict }) => verdict === 'damaged')?.text).toMatch(
+      /lost acknowledged/,
+    );
+    rmSync(older, { recursive: true });
+  });
+
+  test('a torn last write is a note, not damage', async () => {
+    const path = join(directory, 'wal', '0000000001.wal');
+    const bytes = readFileSync(path);
+    let last = bytes.length - 512;
+    while (bytes.subarray(last, last + 512).every((byte) => byte === 0)) last -= 512;
+    // Two sectors of which the first never came.
+    const mark = bytes.subarray(last, last + 4);
+    const next = Buffer.alloc(512, 7);
+    mark.copy(next);
+    next.writeUInt16LE((mark.readUInt16LE(2) + 1) % 0x10000, 2);
+    next.copy(bytes, last + 1024);
+    writeFileSync(path, bytes);
+    const check = await checkData(directory);
+    expect(isSound(check)).toBe(true);
+    expect(check.findings.find(({ verdict }) => verdict === 'note')?.text).toMatch(/torn/);
+  });
+
+  test('a directory in use is refused with 14, one that is not there is no directory', async () => {
+    const held = await openDataDir(directory, options);
+    await expect(checkData(directory)).rejects.toMatchObject({
+      exitCode: 14,
+      name: DataDirError.name,
+    });
+    await held.release();
+    await expect(checkData(join(root, 'nowhere'))).rejects.toThrow('is no directory');
+  });
+
+  test('an empty directory is a new node', async () => {
+    const empty = mkdtempSync(join(root, 'empty-'));
+    const check = await checkData(empty);
+    expect(isSound(check)).toBe(true);
+    expect(check.findings).toHaveLength(1);
+  });
+});
+
+function flip(path: string, at: number): void {
+  const bytes = readFileSync(path);
+  bytes[at] = (bytes[at] ?? 0) ^ 1;
+  writeFileSync(path, bytes);
+}
+
+/** The largest file with records. */
+function tableOf(path: string): string {
+  const state = join(path, 'state');
+  const names = readdirSync(state).filter((name) => /\.(log|ldb)$/.test(name));
+  const [largest = ''] = names.toSorted(
+    (a, b) => statSync(join(state, b)).size - statSync(join(state, a)).size,
+  );
+  return largest;
+}
