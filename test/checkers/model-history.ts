@@ -25,6 +25,8 @@ export interface ModelOptions {
   readonly readShare: number;
   /** Now and then every reader misses some revisions at once, as after the death of all nodes. */
   readonly deaths: boolean;
+  /** Times in which the registry answers nobody, ascending; leases wait for it. */
+  readonly silences?: readonly { readonly fromMs: number; readonly toMs: number }[];
 }
 
 export const smallModel: ModelOptions = {
@@ -73,6 +75,7 @@ class Model {
   #beatMs = 0;
   #revision = 0;
   #marks = 0;
+  #silences = 0;
 
   constructor(options: ModelOptions) {
     this.#options = options;
@@ -87,6 +90,7 @@ class Model {
 
   step(): void {
     this.#nowMs += this.#random.next() * 2 * this.#options.stepMs;
+    this.#beSilent();
     this.#expire();
     this.#beat();
     if (this.#random.next() < this.#options.readShare) this.#read();
@@ -135,6 +139,14 @@ class Model {
     for (const reader of this.#readers) {
       reader.tell(this.#nowMs, this.#revision, change, () => this.#texts());
     }
+  }
+
+  #beSilent(): void {
+    const next = this.#options.silences?.[this.#silences];
+    if (next === undefined || this.#nowMs < next.fromMs) return;
+    this.#silences++;
+    for (const [id, dueMs] of this.#due) this.#due.set(id, dueMs + next.toMs - this.#nowMs);
+    this.#nowMs = next.toMs;
   }
 
   #dieOut(): void {

@@ -1,9 +1,15 @@
 // When a run proves nothing: too little was done, or nobody looked while it mattered.
+import { silencesAll, troubledBy } from './availability.ts';
+import type { FaultRecord } from './evidence.ts';
 import type { Counts } from './judge.ts';
 import type { LoadedRun } from './load-history.ts';
+import { without } from './times.ts';
 
-/** A cluster that does no more than this is hardly asked anything. */
-const LEAST_WRITES_PER_SECOND = 10;
+/** A cluster that does no more than this is hardly asked anything; of the time in which somebody could answer. */
+const LEAST_WRITES_PER_SECOND = 5;
+const LEAST_WRITES = 100;
+/** Where everybody is away, readers are told when they are back. */
+const BACK_MS = 3000;
 /** Of instances, for the search that trusts no revision. */
 const MOST_UNDECIDED_SHARE = 0.1;
 
@@ -17,11 +23,14 @@ export function voidReasons(loaded: LoadedRun, counts: Counts): readonly string[
   ];
 }
 
-function tooLittle({ run, reads }: LoadedRun, counts: Counts): readonly string[] {
+function tooLittle({ run, reads }: LoadedRun, { acknowledged }: Counts): readonly string[] {
   const found: string[] = [];
-  if (counts.writesPerSecond < LEAST_WRITES_PER_SECOND) {
-    const rate = counts.writesPerSecond.toFixed(1);
-    found.push(`too few acknowledged writes: ${rate} a second of ${LEAST_WRITES_PER_SECOND}`);
+  const away = run.faults.filter(({ kind }) => silencesAll.has(kind)).map(troubledBy);
+  const times = without({ fromMs: run.beganAtMs, toMs: run.healedAtMs }, away);
+  const seconds = times.reduce((sum, { fromMs, toMs }) => sum + (toMs - fromMs) / 1000, 0);
+  const least = Math.max(LEAST_WRITES, seconds * LEAST_WRITES_PER_SECOND);
+  if (acknowledged < least) {
+    found.push(`too few acknowledged writes: ${acknowledged} of at least ${least.toFixed(0)}`);
   }
   if (!reads.some(({ consistency }) => consistency === 'linearizable')) {
     found.push('no linearizable read was answered');
@@ -42,14 +51,17 @@ function unwatched({ run, watches, resumes }: LoadedRun): readonly string[] {
   const found: string[] = [];
   if (resumes.length === 0) found.push('no reader resumed');
   if (!watches.some(({ service }) => service === undefined)) found.push('no reader of everything');
-  const seen = run.faults.some(({ atMs, healedAtMs }) =>
+  const seen = run.faults.some((fault) =>
     watches.some(({ messages }) =>
-      messages.some((message) => message.atMs >= atMs && message.atMs <= healedAtMs),
+      messages.some(({ atMs }) => atMs >= fault.atMs && atMs <= lastMomentOf(fault)),
     ),
   );
   if (run.faults.length > 0 && !seen) found.push('no reader was told anything during a fault');
   return found;
 }
+
+const lastMomentOf = ({ kind, healedAtMs }: FaultRecord): number =>
+  healedAtMs + (silencesAll.has(kind) ? BACK_MS : 0);
 
 function unsearched({ writes }: LoadedRun, { undecided }: Counts): readonly string[] {
   const instances = new Set(writes.map(({ instanceId }) => instanceId)).size;
