@@ -67,8 +67,14 @@ export class SnapshotSource {
       client = { transfer: undefined, asked: [], working: false };
       this.#clients.set(from, client);
     }
-    if (client.asked.length >= MAX_ASKED) return;
-    client.asked.push({ request, reply });
+    const again = client.asked.findIndex(
+      ({ request: { chunk, snapshotId } }) =>
+        chunk === request.chunk && snapshotId === request.snapshotId,
+    );
+    // Who asks again has waited for long: the work is not doubled, and the answer bears the newest name of the question.
+    if (again >= 0) client.asked[again] = { request, reply };
+    else if (client.asked.length >= MAX_ASKED) return;
+    else client.asked.push({ request, reply });
     if (!client.working) void this.#work(from, client);
   }
 

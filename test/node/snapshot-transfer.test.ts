@@ -338,7 +338,8 @@ describe('the source', () => {
     const { source } = world.node();
     let answers = 0;
     for (let id = 0; id < 1000; id++) {
-      source.serve(SOURCE, { kind: 'snapshotRequest', id, snapshotId: 'x', chunk: 0 }, () => {
+      const request = { kind: 'snapshotRequest', id, snapshotId: 'x', chunk: id } as const;
+      source.serve(SOURCE, request, () => {
         answers++;
       });
     }
