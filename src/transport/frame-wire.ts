@@ -200,13 +200,15 @@ function snapshotRequestFromFields(fields: Fields): SnapshotRequest {
 /** Puts the content in memory of its own: it must not keep a receive buffer alive, nor change when that is used again. */
 function snapshotChunkFromFields(fields: Fields): SnapshotChunk {
   const kind = 'snapshotChunk';
+  const data = bytesAt(fields, 5, `${kind}.data`);
   return {
     kind,
     id: countAt(fields, 1, `${kind}.id`),
     snapshotId: textAt(fields, 2, `${kind}.snapshotId`),
     chunk: countAt(fields, 3, `${kind}.chunk`),
     crc: countAt(fields, 4, `${kind}.crc`),
-    data: Uint8Array.from(bytesAt(fields, 5, `${kind}.data`)),
+    // Of a plain type, but no copy: a message with a chunk holds hardly anything else, and a chunk does not live long.
+    data: new Uint8Array(data.buffer, data.byteOffset, data.length),
     last: flagAt(fields, 6, `${kind}.last`),
   };
 }
