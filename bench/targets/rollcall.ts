@@ -141,20 +141,24 @@ function joinLearner(
     });
     node.start();
   });
+  const snapshotMs = (): number | undefined => {
+    const took = /"event":"snapshot_installed".*?"took_ms":(\d+)/.exec(
+      readFileSync(logFile, 'utf8'),
+    );
+    return took === null ? undefined : Number(took[1]);
+  };
   return {
     caughtUp: async () => {
       await started;
+      // Asking costs every node and the generator a connection each time, which the writers would notice: before there is
+      // a snapshot there is nothing to ask.
+      if (snapshotMs() === undefined) return false;
       // A busy machine may not answer in time; then it is not known to have caught up.
       const target = await committed().catch(() => Number.POSITIVE_INFINITY);
       const status = await node?.status(500).catch(() => undefined);
       return Number(status?.applied_index ?? 0) >= target;
     },
-    snapshotMs: () => {
-      const took = /"event":"snapshot_installed".*?"took_ms":(\d+)/.exec(
-        readFileSync(logFile, 'utf8'),
-      );
-      return took === null ? undefined : Number(took[1]);
-    },
+    snapshotMs,
     stop: async () => {
       await started;
       await node?.kill('SIGKILL');

@@ -75,7 +75,7 @@ export const joining: Workload = {
     const began = performance.now();
     const node = present(target.joinLearner?.(), 'a system that nodes can join');
     try {
-      while (!(await node.caughtUp()) && performance.now() - began < limitMs) await delay(10);
+      while (!(await node.caughtUp()) && performance.now() - began < limitMs) await delay(20);
       const joinMs = performance.now() - began;
       const during = writing.take();
       const snapshotMs = node.snapshotMs();
