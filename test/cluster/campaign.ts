@@ -4,12 +4,25 @@ import { seededRandom } from '../../src/lib/random.ts';
 import { checkHistory } from '../checkers/check-history.ts';
 import type { FinalList, WriteRecord } from '../checkers/history.ts';
 import { pollUntil } from '../support/poll.ts';
-import type { ProcessCluster, ProcessNode } from '../support/process-cluster.ts';
+import type { AskedNode } from '../support/equal-hashes.ts';
+import type { ProcessCluster } from '../support/process-cluster.ts';
 import { runWriter, type Watcher } from './clients.ts';
 import { finalList } from './final-list.ts';
 
-export interface Campaign {
-  readonly cluster: ProcessCluster;
+export interface LoadedNode extends AskedNode {
+  readonly id: string;
+  readonly clientAddress: string;
+}
+
+/** What load and verdict need of a cluster, whether its nodes are processes or containers. */
+export interface LoadedCluster {
+  readonly nodes: readonly LoadedNode[];
+  readonly logTails: () => string;
+  readonly waitForEqualHashes: (nodes: readonly LoadedNode[]) => Promise<string>;
+}
+
+export interface Campaign<C extends LoadedCluster = ProcessCluster> {
+  readonly cluster: C;
   readonly watchers: readonly Watcher[];
   readonly writes: WriteRecord[];
   readonly seed: number;
@@ -17,6 +30,8 @@ export interface Campaign {
   readonly environment: Readonly<Record<string, string>>;
   /** Stages begun so far; names the writers of each. */
   stages: number;
+  /** Writers never give a refused write up: for what must not cost a single one. */
+  readonly persistent?: boolean;
 }
 
 export const writerCount = 8;
@@ -38,11 +53,11 @@ export const say = (line: string): void => void process.stdout.write(`${line}\n`
 /** Runs `work` under load: writers from before it until 100 writes were acknowledged after it, each asking all nodes but
  * `avoided`, which may be paused and would keep every writer waiting before long. */
 export async function underLoad<T>(
-  campaign: Campaign,
+  campaign: Campaign<LoadedCluster>,
   work: (load: WriteLoad) => Promise<T>,
-  avoided?: ProcessNode,
+  avoided?: LoadedNode,
 ): Promise<T> {
-  const { cluster, writes, seed } = campaign;
+  const { cluster, writes, seed, persistent = false } = campaign;
   const stage = campaign.stages++;
   const stop = new AbortController();
   const before = writes.length;
@@ -54,7 +69,7 @@ export async function underLoad<T>(
       const name = `s${stage}w${running.length}`;
       const random = seededRandom(seed + stage * 100 + running.length);
       const record = (write: WriteRecord): void => void writes.push(write);
-      running.push(runWriter({ name, endpoints, random, signal: stop.signal, record }));
+      running.push(runWriter({ name, endpoints, random, signal: stop.signal, record, persistent }));
     }
   };
   const acknowledged = (): readonly WriteRecord[] =>
@@ -103,8 +118,9 @@ export function longestSilence(load: WriteLoad, fromMs: number): number {
 
 /** Everybody settles, then the whole history is judged. */
 export async function judge(
-  { cluster, watchers, writes }: Campaign,
-  nodes: readonly ProcessNode[] = cluster.nodes,
+  { cluster, watchers, writes }: Campaign<LoadedCluster>,
+  nodes: readonly LoadedNode[] = cluster.nodes,
+  tell: (line: string) => void = say,
 ): Promise<void> {
   const hash = await cluster.waitForEqualHashes(nodes);
   const finals: FinalList[] = [];
@@ -119,11 +135,11 @@ export async function judge(
   const { violations, witnessed } = checkHistory({ writes, watches, finals });
   if (violations.length > 0) {
     for (const { guarantee, evidence } of violations.slice(0, 20)) {
-      say(`VIOLATION ${guarantee}: ${evidence}`);
+      tell(`VIOLATION ${guarantee}: ${evidence}`);
     }
     throw new Error(`${violations.length} violations`);
   }
-  say(
+  tell(
     `  checked: ${writes.length} writes, ${witnessed} revisions witnessed, hashes equal (${hash})`,
   );
 }

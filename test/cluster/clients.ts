@@ -25,6 +25,8 @@ export interface WriterOptions {
   readonly random: Random;
   readonly signal: AbortSignal;
   readonly record: (write: WriteRecord) => void;
+  /** Every refused write is tried again, as long as an uncertain one. Default: four of five, for three seconds. */
+  readonly persistent?: boolean;
 }
 
 const attemptTimeoutMs = 3000;
@@ -110,7 +112,7 @@ export async function runWriter(options: WriterOptions): Promise<void> {
     const attempt = removes
       ? deregisterAttempt(instanceId, mark)
       : registerAttempt(instanceId, mark, portOf(sequence));
-    const retries = random.next() < 0.8;
+    const retries = random.next() < 0.8 || options.persistent === true;
     const write = await settle(options, clients, attempt, retries);
     options.record({ ...write, kind: removes ? 'deregister' : 'register', instanceId, mark });
     if (removes && write.outcome !== 'rejected') live.splice(live.indexOf(instanceId), 1);
@@ -123,7 +125,7 @@ type Settled = Omit<WriteRecord, 'kind' | 'instanceId' | 'mark'>;
 
 /** Tries until acknowledged. An unknown outcome is always tried again; a certain refusal only if `retries`, for a while. */
 async function settle(
-  { random }: WriterOptions,
+  { random, persistent }: WriterOptions,
   clients: readonly RegistryClient[],
   attempt: Attempt,
   retries: boolean,
@@ -137,7 +139,7 @@ async function settle(
       return { ...answer, invokedAtMs, returnedAtMs: performance.now(), outcome: 'acknowledged' };
     } catch (error) {
       if (outcomeOf(error) === 'unknown') outcome = 'unknown';
-      const tired = performance.now() - invokedAtMs > refusalTimeoutMs;
+      const tired = persistent !== true && performance.now() - invokedAtMs > refusalTimeoutMs;
       if (outcome === 'rejected' && (!retries || tired)) break;
       await delay(5);
     }

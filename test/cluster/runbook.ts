@@ -12,7 +12,8 @@ import { repositoryRoot } from '../support/repository-root.ts';
 /** The parts of one runbook, by where they are run: "on a member's host", "on the new host, the server", … */
 export type Runbook = ReadonlyMap<string, string>;
 
-const marked = /<!-- runbook ([a-z]+): ([^>]+) -->\n+```\n([^]*?)```/g;
+/** Also within a list, where marks and commands are indented. */
+const marked = /<!-- runbook ([a-z]+): ([^>]+) -->\n+ *```\n([^]*?)\n *```/g;
 
 export function readRunbook(name: string): Runbook {
   const text = readFileSync(join(repositoryRoot(), 'docs', 'operations.md'), 'utf8');
@@ -54,13 +55,32 @@ const shellOptions = ['--noprofile', '--norc', '-euc'];
 const functionOf = (how: string): string =>
   `rollcall() { ${how} '${process.execPath}' --enable-source-maps '${main}' "$@"; }\n`;
 
-/** Runs commands to their end, as an operator would in one shell; resolves with what they printed. Rejects at the first failure. */
-export async function runCommands(commands: string, endpoints: readonly string[]): Promise<string> {
-  const environment = { ...process.env, ROLLCALL_ENDPOINTS: endpoints.join(',') };
+export interface Shell {
+  readonly environment?: Readonly<Record<string, string>>;
+  /** Further functions, in the words of bash. */
+  readonly functions?: string;
+  readonly signal?: AbortSignal;
+  /** Default: two minutes. */
+  readonly timeoutMs?: number;
+}
+
+/** Runs commands to their end at the root of the checkout, as an operator would in one shell; resolves with what they printed.
+ * Rejects at the first failure. */
+export async function runCommands(
+  commands: string,
+  endpoints: readonly string[],
+  { environment = {}, functions = '', signal, timeoutMs = 120_000 }: Shell = {},
+): Promise<string> {
   const { stdout } = await promisify(execFile)(
     'bash',
-    [...shellOptions, functionOf('') + commands],
-    { env: environment, timeout: 120_000 },
+    [...shellOptions, functionOf('') + functions + commands],
+    {
+      cwd: repositoryRoot(),
+      env: { ...process.env, ROLLCALL_ENDPOINTS: endpoints.join(','), ...environment },
+      timeout: timeoutMs,
+      maxBuffer: 64 << 20,
+      signal,
+    },
   );
   return stdout;
 }

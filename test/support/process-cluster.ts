@@ -6,6 +6,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { present } from '../../src/lib/assert.ts';
+import { type AskedNode, untilEqualHashes } from './equal-hashes.ts';
 import { pollUntil } from './poll.ts';
 import { fetchStatus } from './grpc-client.ts';
 import { repositoryRoot } from './repository-root.ts';
@@ -237,26 +238,11 @@ export class ProcessCluster {
   }
 
   /** Waits until these nodes have applied the same index with the same hash; returns the hash. */
-  async waitForEqualHashes(
-    nodes: readonly ProcessNode[] = this.nodes,
+  waitForEqualHashes(
+    nodes: readonly AskedNode[] = this.nodes,
     timeoutMs = 20_000,
   ): Promise<string> {
-    let hash = '';
-    await pollUntil(
-      async () => {
-        const statuses = await Promise.all(nodes.map((node) => node.status(1000)));
-        const first = present(statuses[0], 'a cluster has running nodes');
-        hash = first.state_hash;
-        return statuses.every(
-          (status) =>
-            status.state_hash === first.state_hash &&
-            status.state_hash_index === first.state_hash_index &&
-            status.applied_index === status.commit_index,
-        );
-      },
-      { what: 'equal state hashes', timeoutMs, everyMs: 50, explain: () => this.logTails() },
-    );
-    return hash;
+    return untilEqualHashes(nodes, timeoutMs, () => this.logTails());
   }
 
   /** The last lines of every node's log, for a failing test. */
