@@ -1,0 +1,39 @@
+// Faults by what they strike, for colours and legends.
+import type { FaultKind } from '../faults/fault.ts';
+
+export const families = ['process', 'pause', 'network', 'disk', 'other'] as const;
+export type Family = (typeof families)[number];
+
+export const familyNames: Readonly<Record<Family, string>> = {
+  process: 'kill, restart',
+  pause: 'pause',
+  network: 'network',
+  disk: 'disk, power',
+  other: 'members, readers, clock',
+};
+
+export const familyOf: Readonly<Record<FaultKind, Family>> = {
+  killLeader: 'process',
+  killFollower: 'process',
+  killAll: 'process',
+  rollingRestart: 'process',
+  pauseLeader: 'pause',
+  pauseAll: 'pause',
+  isolateLeader: 'network',
+  split: 'network',
+  partial: 'network',
+  oneWay: 'network',
+  flap: 'network',
+  bridge: 'network',
+  loss: 'network',
+  slowDisk: 'disk',
+  tornTail: 'disk',
+  powerCut: 'disk',
+  powerCutAll: 'disk',
+  damageState: 'disk',
+  wipe: 'disk',
+  changeMembers: 'other',
+  leaveBehind: 'other',
+  herd: 'other',
+  wallClock: 'other',
+};
