@@ -12,7 +12,8 @@ import { contentOf, valueOf } from '../../support/grpc-records.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ClientWorld } from './client-world.ts';
 
-const READ_TIMEOUT_MS = 1500;
+/** Without a quorum the answer comes within two seconds. */
+const READ_TIMEOUT_MS = 2500;
 
 export type Consistency = ReadRecord['consistency'];
 

@@ -2,6 +2,7 @@
 import { type Random, seededRandom } from '../../../src/lib/random.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ClientWorld } from './client-world.ts';
+import { keepPace } from './pace.ts';
 import { pick, pickWeighted } from './pick.ts';
 import {
   type Asked,
@@ -15,7 +16,9 @@ import {
 import { eraAt, LEASE_TTL_MS, SERVICES, Targets } from './targets.ts';
 import { write } from './write.ts';
 
-const PAUSE_MS = 40;
+const PAUSE_MS = 60;
+/** Of one session. */
+const MAX_OPEN = 8;
 /** Between two signs of the leader that a node hears there are some 50 ms. */
 const MAX_STALENESS_MS = 500;
 
@@ -35,28 +38,26 @@ export function startSessions(world: ClientWorld): void {
   for (let position = 0; position < sessions; position++) {
     const random = seededRandom(seed + 49_979_687 * (position + 1));
     const client = `${name}.session${position}`;
-    world.work.start(runSession(world, { client, random, targets, seen: 0, position }));
+    const session = { client, random, targets, seen: 0, position };
+    const pace = { pauseMs: PAUSE_MS, maxOpen: MAX_OPEN, random };
+    world.work.start(keepPace(world.work, pace, () => step(world, session)));
   }
 }
 
-async function runSession(world: ClientWorld, session: Session): Promise<void> {
-  const { work } = world;
-  const { random } = session;
-  const step = [
-    [5, getOne],
-    [3, listOne],
-    [2, listService],
-    [1, writeOwn],
-  ] as const;
-  while (!work.resting) {
-    await work.pause(2 * PAUSE_MS * random.next());
-    if (work.resting) return;
-    try {
-      await pickWeighted(random, step)(world, session);
-    } catch (error) {
-      noteFailedRead(world, session.client, error);
-    }
-    session.position++;
+const steps = [
+  [3, getOne],
+  [5, listOne],
+  [2, listService],
+  [1, writeOwn],
+] as const;
+
+/** At the next node. */
+async function step(world: ClientWorld, session: Session): Promise<void> {
+  session.position++;
+  try {
+    await pickWeighted(session.random, steps)(world, session);
+  } catch (error) {
+    noteFailedRead(world, session.client, error);
   }
 }
 

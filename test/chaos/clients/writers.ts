@@ -1,17 +1,18 @@
-// Writers: each begins a write at its own pace whether or not the ones before were answered, so that writers who wait for a
-// node that is gone do not keep others from finding the next leader.
+// Writers: registrations, removals and changes of status of a few instances that all processes fight over, and signs of life
+// for them.
 import { type Random, seededRandom } from '../../../src/lib/random.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { NamedGeneration } from '../../support/known-generations.ts';
 import { idsOf, type WriteAction } from '../../support/write-action.ts';
 import type { ClientWorld } from './client-world.ts';
+import { keepPace } from './pace.ts';
 import { pick, pickWeighted } from './pick.ts';
 import { beatOnce, registerAgain } from './signs-of-life.ts';
 import { eraAt, LEASE_TTL_MS, LONG_TTL_MS, SERVICES, Targets } from './targets.ts';
 import { write } from './write.ts';
 
 const PAUSE_MS = 40;
-/** Writes of one writer that are open at one time. */
+/** Of one writer. */
 const MAX_OPEN = 24;
 const BEAT_SHARE = 0.08;
 const AGAIN_SHARE = 0.05;
@@ -22,31 +23,11 @@ export function startWriters(world: ClientWorld): void {
   const targets = new Targets(name);
   for (let position = 0; position < writers; position++) {
     const random = seededRandom(seed + 7919 * (position + 1));
-    world.work.start(runWriter(world, targets, `${name}.writer${position}`, random));
+    const client = `${name}.writer${position}`;
+    const pace = { pauseMs: PAUSE_MS, maxOpen: MAX_OPEN, random };
+    world.work.start(keepPace(world.work, pace, () => begin(world, targets, client, random)));
   }
   if (writers > 0) world.work.start(tidy(world, targets, seededRandom(seed ^ 0x5f3759df)));
-}
-
-async function runWriter(
-  world: ClientWorld,
-  targets: Targets,
-  client: string,
-  random: Random,
-): Promise<void> {
-  const { work } = world;
-  let open = 0;
-  while (!work.resting) {
-    await work.pause(2 * PAUSE_MS * random.next());
-    if (work.resting || open >= MAX_OPEN) continue;
-    const begun = begin(world, targets, client, random);
-    if (begun === undefined) continue;
-    open++;
-    work.start(
-      begun.then(() => {
-        open--;
-      }),
-    );
-  }
 }
 
 /** undefined where what was drawn has too much open. */
