@@ -18,14 +18,14 @@ p{margin:6px 0}.sub,.note,small{color:var(--soft)}.note,small{font-size:13px}
 .sign{width:14px;height:14px;border-radius:50%;flex:none}
 .clean .sign{background:var(--good)}.violation .sign{background:var(--bad);border-radius:0}.void .sign{background:none;border:3px solid var(--maybe)}
 .violation{color:var(--bad)}
-.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(230px,1fr));gap:10px;margin:18px 0}
+.tiles{display:grid;grid-template-columns:repeat(auto-fill,minmax(270px,1fr));gap:10px;margin:18px 0}
 .tile{background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 14px}
 .tile dt{color:var(--soft);font-size:13px}.tile dd{margin:0;font-size:24px;font-weight:600;font-variant-numeric:tabular-nums}
 svg{display:block;width:100%;height:auto;background:var(--card);border:1px solid var(--line);border-radius:8px;padding:10px 8px 4px;margin:0 0 12px;overflow:visible}
 svg text{font:11px system-ui,-apple-system,"Segoe UI",sans-serif;fill:var(--ink)}
 svg .tick,svg .caption{fill:var(--soft)}svg .tick{font-size:10px;font-variant-numeric:tabular-nums}
 svg .name{font-size:9px;fill:var(--on-bar);font-weight:600;pointer-events:none}svg .term{font-size:10px;fill:var(--on-bar);font-weight:600;pointer-events:none}
-.grid{stroke:var(--line);stroke-width:1}.cursor{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 2}
+.grid{stroke:var(--line);stroke-width:1}.cursor[x1='-9']{display:none}.cursor{stroke:var(--ink);stroke-width:1;stroke-dasharray:2 2}
 .process{fill:var(--process);background:var(--process)}.pause{fill:var(--pause);background:var(--pause)}.network{fill:var(--network);background:var(--network)}
 .disk{fill:var(--disk);background:var(--disk)}.other{fill:var(--other);background:var(--other)}
 rect.void{fill:none;stroke:var(--bad);stroke-width:2;stroke-dasharray:3 2}
