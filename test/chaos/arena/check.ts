@@ -52,7 +52,14 @@ async function checkAbilities(directory: string): Promise<void> {
     for (const check of checks) {
       const before = failures;
       await runCheck(arena, check);
-      if (failures > before) say(logTails(arena));
+      if (failures === before) continue;
+      say(logTails(arena));
+      // The next check finds all well, whatever this one left.
+      for (const node of arena.nodes) {
+        node.signal('SIGCONT');
+        node.start();
+        await Promise.all([node.network.heal(), node.disk.normal()]);
+      }
     }
   } finally {
     await arena.close();

@@ -1,6 +1,7 @@
 // Which process owns what on this host. A claim is made before anything else and given back after everything else, so
 // that whatever a killed run left behind is known to the next one. Claims are symbolic links: made at once or not at all.
 import {
+  lstatSync,
   mkdirSync,
   readdirSync,
   readFileSync,
@@ -47,7 +48,11 @@ export function makeClaim(directory: string): Claim {
   const owner = process.pid;
   const token = `${owner}-${present(startOf(owner), 'this process is listed in /proc')}`;
   mkdirSync(claimDirectory(), { recursive: true, mode: 0o700 });
-  symlinkSync(directory, join(claimDirectory(), `owner-${token}`));
+  const path = join(claimDirectory(), `owner-${token}`);
+  if (lstatSync(path, { throwIfNoEntry: false }) !== undefined) {
+    throw new Error('this process has an arena already, and may have one at a time');
+  }
+  symlinkSync(directory, path);
   return { owner, token, directory };
 }
 

@@ -189,7 +189,8 @@ class IngressFilter implements NodeNetwork {
     const share = this.#lostShare.toFixed(6);
     return this.#restore([
       `:${chain} - [0:0]`,
-      // Clients are on the host and reach every node at all times; a node reaches itself.
+      // A node reaches itself, and clients, who are on the host, reach every node at all times.
+      `-A ${chain} -i lo -j RETURN`,
       `-A ${chain} ! -s ${this.#subnet}.0/24 -j RETURN`,
       `-A ${chain} -s ${this.#subnet}.1 -j RETURN`,
       ...[...this.#deafTo].map((ip) => `-A ${chain} -s ${ip} -j ${graveyard}`),

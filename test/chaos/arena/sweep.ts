@@ -27,7 +27,8 @@ export function sweep(claim: Claim): void {
   unmountAll(claim);
   rmSync(disksOf(claim), { recursive: true, force: true });
   removeNetwork(claim);
-  dropClaim(claim);
+  // What does not go now is left to the next run.
+  if (mountsOf(claim).length + namespacesOf(claim).length === 0) dropClaim(claim);
 }
 
 /** All that were started under this claim, whoever their parent is by now. */
@@ -66,7 +67,7 @@ function pause(ms: number): void {
 }
 
 /** Below the directory of the claim's disks. */
-export function mountsOf(claim: Claim): readonly string[] {
+function mountsOf(claim: Claim): readonly string[] {
   return readFileSync('/proc/self/mountinfo', 'utf8')
     .split('\n')
     .map((line) => unescapePath(line.split(' ')[4] ?? ''))
@@ -104,7 +105,7 @@ function portsOf(bridge: string): readonly string[] {
   return readdirSync('/sys/class/net').filter((name) => name.startsWith(`${bridge}.`));
 }
 
-export function namespacesOf(claim: Claim): readonly string[] {
+function namespacesOf(claim: Claim): readonly string[] {
   try {
     return readdirSync('/run/netns').filter((name) => name.startsWith(namespacePrefixOf(claim)));
   } catch {
