@@ -35,7 +35,7 @@ export type ClientEvent =
       readonly atMs: number;
     }
   | { readonly kind: 'message'; readonly watcher: string; readonly message: WatchMessageRecord }
-  /** A stream ended and the next one begins with the last token; at which endpoint. */
+  /** A stream ended and the next one, which began with the last token, tells its first message; at which endpoint. */
   | {
       readonly kind: 'resumed';
       readonly watcher: string;

@@ -9,8 +9,8 @@ import type { ClientWorld } from './client-world.ts';
 import { applyMessage, type Held } from './watcher.ts';
 
 /** A reader that was refused, or whose node is gone, tries the next one until then. */
-const PATIENCE_MS = 20_000;
-const ATTEMPT_MS = 3000;
+const PATIENCE_MS = 30_000;
+const ATTEMPT_MS = 6000;
 const RETRY_MS = 50;
 /** The others are told the same; their answers are counted. */
 const RECORDED = 10;

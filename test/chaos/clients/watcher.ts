@@ -30,7 +30,9 @@ export interface Held {
   readonly instances: ReadonlyMap<string, string>;
 }
 
+/** After a stream that told something; doubled after each that did not. */
 const REOPEN_MS = 20;
+const MAX_REOPEN_MS = 400;
 const LOOK_MS = 200;
 /** Without a message for so long the node is taken to be gone: a paused one says nothing, and does not hang up either. */
 const SILENCE_MS = 3000;
@@ -52,6 +54,9 @@ export class Watcher {
   #whole = false;
   #client: RegistryClient | undefined;
   #stream: ClientDuplexStream<WatchRequest, WatchResponse__Output> | undefined;
+  /** Where its stream goes on, until that has told something. */
+  #resumedAt: string | undefined;
+  #reopenMs = REOPEN_MS;
   #lastAtMs = 0;
   #leaveAtMs = 0;
   #stuckUntilMs = 0;
@@ -100,10 +105,7 @@ export class Watcher {
     const { endpoints } = this.#world.nodes;
     const endpoint = present(endpoints[this.#position++ % endpoints.length], 'there is a node');
     const nowMs = monotonicMs();
-    if (this.#token !== '') {
-      this.#world.tally.resumes++;
-      this.#world.note({ kind: 'resumed', watcher: this.name, atMs: nowMs, endpoint });
-    }
+    this.#resumedAt = this.#token === '' ? undefined : endpoint;
     this.#lastAtMs = nowMs;
     this.#leaveAtMs = nowMs + this.#random.integer(MIN_STAY_MS, MAX_STAY_MS);
     this.#stuckUntilMs = 0;
@@ -116,7 +118,8 @@ export class Watcher {
     const again = (): void => {
       if (stream !== this.#stream) return;
       this.#leave();
-      setTimeout(() => this.#open(), REOPEN_MS);
+      setTimeout(() => this.#open(), this.#reopenMs);
+      this.#reopenMs = Math.min(2 * this.#reopenMs, MAX_REOPEN_MS);
     };
     stream.on('error', again);
     stream.on('end', again);
@@ -129,6 +132,13 @@ export class Watcher {
 
   #take(message: WatchResponse__Output): void {
     const nowMs = monotonicMs();
+    if (this.#resumedAt !== undefined) {
+      this.#world.tally.resumes++;
+      const endpoint = this.#resumedAt;
+      this.#world.note({ kind: 'resumed', watcher: this.name, atMs: nowMs, endpoint });
+    }
+    this.#resumedAt = undefined;
+    this.#reopenMs = REOPEN_MS;
     const told = recordMessage(message, nowMs);
     this.#world.note({ kind: 'message', watcher: this.name, message: told });
     this.#world.tally.messages++;
