@@ -10,6 +10,7 @@ import { addGet, addInstances, addServices } from './commands/lists.ts';
 import { addMember, addMembers, addTransferLeader } from './commands/members.ts';
 import { addRegister } from './commands/register.ts';
 import { addServer } from './commands/server.ts';
+import { addSnapshot } from './commands/snapshot.ts';
 import { addMaintenance, addSetStatus } from './commands/set-status.ts';
 import { addStatus } from './commands/status.ts';
 import { addWatch } from './commands/watch.ts';
@@ -40,6 +41,7 @@ function createProgram(context: CliContext, version: string): Command {
   addMember(program, context);
   addTransferLeader(program, context);
   program.commandsGroup('Data:');
+  addSnapshot(program, context);
   addCheckData(program, context);
   program.commandsGroup('Services:');
   addRegister(program, context);

@@ -127,7 +127,7 @@ export class RegistryClient {
   /** One node's view of itself; asks that node and no other. */
   status(endpoint: string, timeoutMs: number): Promise<StatusResponse__Output> {
     return this.#once(endpoint, timeoutMs, undefined, (options, done) =>
-      this.#clusterStub(endpoint).status({}, options, done),
+      this.clusterStub(endpoint).status({}, options, done),
     );
   }
 
@@ -174,12 +174,8 @@ export class RegistryClient {
     );
   }
 
-  close(): void {
-    for (const stub of this.#stubs.values()) stub.close();
-    for (const stub of this.#clusterStubs.values()) stub.close();
-  }
-
-  #clusterStub(endpoint: string): ClusterClient {
+  /** The same for the cluster's own affairs. */
+  clusterStub(endpoint: string): ClusterClient {
     const { Cluster } = clientConstructors();
     return reuse(
       this.#clusterStubs,
@@ -188,12 +184,17 @@ export class RegistryClient {
     );
   }
 
+  close(): void {
+    for (const stub of this.#stubs.values()) stub.close();
+    for (const stub of this.#clusterStubs.values()) stub.close();
+  }
+
   #change<T>(start: Start<T, ClusterClient>, context: CallContext | undefined): Promise<T> {
     const { endpoints, timeoutMs, runtime } = this;
     const signal = context?.signal;
     const attempt: Attempt<T> = (endpoint, limitMs) =>
       this.#once(endpoint, limitMs, signal, (options, done) =>
-        start(this.#clusterStub(endpoint), options, done),
+        start(this.clusterStub(endpoint), options, done),
       );
     const status = (endpoint: string, limitMs: number): Promise<StatusResponse__Output> =>
       this.status(endpoint, limitMs);

@@ -149,7 +149,8 @@ export class HeartbeatRounds {
       }
       const { generation, ttlMs } = this.#slots.record(slot);
       if (beat.generation !== 0 && beat.generation !== generation) {
-        failures.push({ position, reason: 'fenced' });
+        // A generation that is still to come was given by a cluster whose state was lost since: its client registers again.
+        failures.push({ position, reason: beat.generation > generation ? 'unknown' : 'fenced' });
         continue;
       }
       if (this.#slots.condemned(slot)) return undefined;

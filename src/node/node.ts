@@ -1,4 +1,5 @@
 // One node, as the doors see it. How it lives is in node-life.ts, what it does while it runs in engine.ts.
+import { revision as revisionOf } from '../lib/ids.ts';
 import { type ErrorCode, RegistryError } from '../lib/registry-error.ts';
 import {
   type ApplyResult,
@@ -6,6 +7,8 @@ import {
   fingerprintOf,
   type Registry,
 } from '../registry/index.ts';
+import { Backups } from './backup.ts';
+import { defaultRetention } from './log-retention.ts';
 import { NodeLife } from './node-life.ts';
 import type { Beat, Member, MemberChange } from './peer-protocol.ts';
 import type {
@@ -38,8 +41,11 @@ class Node implements RegistryNode {
   readonly #life: NodeLife;
   #stopped: Promise<void> | undefined;
 
+  readonly #backups: Backups;
+
   constructor(life: NodeLife) {
     this.#life = life;
+    this.#backups = backupsOf(life);
   }
 
   get registry(): Registry {
@@ -137,6 +143,11 @@ class Node implements RegistryNode {
     });
   }
 
+  async *backup(options: CallOptions): AsyncGenerator<Uint8Array, void, undefined> {
+    this.#refuseWhenStopping();
+    yield* this.#backups.save(options);
+  }
+
   status(): NodeStatus {
     return nodeStatus(this.#life);
   }
@@ -153,6 +164,29 @@ class Node implements RegistryNode {
   #refuseWhenStopping(): void {
     if (this.#life.health.stopping || this.#life.phase === 'ended') throw shuttingDown();
   }
+}
+
+function backupsOf(life: NodeLife): Backups {
+  const { options, parts } = life;
+  const { clock, stateStore, self, softwareVersion, clusterId, log } = options;
+  const { chunkBytes, idleSnapshotMs: idleMs } = { ...defaultRetention, ...options.retention };
+  return new Backups({
+    clock,
+    stateStore,
+    nodeId: self.nodeId,
+    softwareVersion,
+    cluster: () => ({ clusterId, clusterUuid: life.record?.clusterUuid ?? '' }),
+    async caughtUp(call) {
+      const read = { minRevision: revisionOf(0), maxStalenessMs: 0, ...call };
+      await parts.reads.read({ consistency: 'linearizable', ...read });
+    },
+    appliedIndex: () => life.applied.index,
+    flushedIndex: () => parts.flusher.flushedIndex,
+    chunkBytes,
+    idleMs,
+    log,
+    damaged: (error) => parts.fatal(11, 'the state store could not be read back', error),
+  });
 }
 
 function refusal(outcome: { readonly code: ErrorCode; readonly message: string }): RegistryError {

@@ -163,6 +163,9 @@ export interface RegistryNode {
   /** Changes who belongs to the cluster, or who leads; from any node. Resolves with the members once the change is committed.
    * failedPrecondition names the rule that stands against it, alreadyExists a name in use, notFound an unknown one. */
   changeMembers(change: MemberChange, options: CallOptions): Promise<readonly Member[]>;
+  /** The bytes of a backup (backup-stream.ts) with everything that was acknowledged before the call; one at a time. Made while they
+   * are taken, at the taker's pace. noQuorum, behind; resourceExhausted beyond one, and where nobody takes a part for too long. */
+  backup(options: CallOptions): AsyncGenerator<Uint8Array, void, undefined>;
   readonly registry: Registry;
   readonly watches: WatchHub;
   status(): NodeStatus;

@@ -33,6 +33,14 @@ describe('the answer to a heartbeat', () => {
     ]);
   });
 
+  test('a generation that was never given here is unknown: its registration is lost, and it registers again', () => {
+    const world = worldWith('a');
+    const answers = world.beat(beatOf('a', 7));
+    world.clock.rest();
+    world.decideRounds();
+    expect(answers).toMatchObject([{ failures: [{ position: 0, reason: 'unknown' }] }]);
+  });
+
   test('an old generation does not renew a newer one (G10)', () => {
     const world = worldWith('a');
     world.tell(world.catalogue.register({ id: 'a', ttlMs: 3000, port: 81 }));

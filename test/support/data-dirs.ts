@@ -48,7 +48,7 @@ function commandOf(number: number): Command {
   };
 }
 
-const entryOf = (number: number): LogEntry => ({
+export const entryOf = (number: number): LogEntry => ({
   index: logIndex(number + 1),
   term: term(2),
   kind: 'command',

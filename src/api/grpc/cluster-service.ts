@@ -1,16 +1,17 @@
 // The Cluster service: Status is this node's own view; changes go to the node, which passes them on to the leader. They are
 // taken from this host only, unless the operator opened the door, or announced the very node that asks to join.
-import type { handleServerStreamingCall, handleUnaryCall } from '@grpc/grpc-js';
-import { RegistryError } from '../../lib/registry-error.ts';
+import type { handleUnaryCall } from '@grpc/grpc-js';
 import type { Member, MemberChange } from '../../node/peer-protocol.ts';
 import { parseAddMember, parseMemberId } from '../rules-cluster.ts';
-import { type Caller, type Door, failureOf, unary } from './call.ts';
+import { backupHandler } from './backup-service.ts';
+import { type Caller, type Door, unary } from './call.ts';
 import { decodeAddMember, decodeMemberId } from './decode.ts';
 import { encodeMembersResponse, encodeStatusResponse } from './encode.ts';
+import type { OpenStreams } from './open-streams.ts';
 import { isThisHost } from './origin.ts';
 import { PermissionDeniedError } from './status.ts';
 
-export function clusterHandlers(door: Door) {
+export function clusterHandlers(door: Door, streams: OpenStreams) {
   const { node } = door;
   const status = (): Buffer => encodeStatusResponse(node.status(), door.version);
   /** A change of the members, from the request's bytes. */
@@ -41,7 +42,7 @@ export function clusterHandlers(door: Door) {
       if (nodeId !== before) await untilFollowed(door, before);
       return status();
     }),
-    SaveSnapshot: refuseStream(door, 'SaveSnapshot'),
+    SaveSnapshot: backupHandler(door, streams),
   };
 }
 
@@ -64,13 +65,6 @@ function untilFollowed({ node, clock }: Door, before: string): Promise<void> {
       if (known()) end();
     });
   });
-}
-
-function refuseStream(door: Door, method: string): handleServerStreamingCall<Buffer, Buffer> {
-  const problem = `rollcall.v1.Cluster/${method}: not in this version`;
-  return (call) => {
-    call.emit('error', failureOf(door, call, new RegistryError('unimplemented', problem)));
-  };
 }
 
 /** Throws PermissionDeniedError. */

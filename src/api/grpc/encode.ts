@@ -37,6 +37,10 @@ function putMessage(writer: Writer, field: number, write: (message: Writer) => v
   message.ldelim();
 }
 
+export function encodeSnapshotChunk(data: Uint8Array): Buffer {
+  return finish(start().uint32(bytesKey(1)).bytes(data));
+}
+
 export function encodeRegisterResponse(
   revision: number,
   generation: number,

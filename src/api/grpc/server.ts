@@ -121,7 +121,7 @@ class GrpcServer implements GrpcDoor {
       ...readHandlers(door),
       Watch: watchHandler({ door, connections, streams }),
     });
-    this.#server.addService(rawService(serviceNames.cluster), clusterHandlers(door));
+    this.#server.addService(rawService(serviceNames.cluster), clusterHandlers(door, streams));
     this.#server.addService(rawService(serviceNames.health), this.#health.handlers());
     addReflection(this.#server);
   }

@@ -4,6 +4,7 @@ import { type ServerUnaryCall, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { clusterHandlers } from '../../../src/api/grpc/cluster-service.ts';
+import { OpenStreams } from '../../../src/api/grpc/open-streams.ts';
 import type { CallFailure } from '../../../src/api/grpc/status.ts';
 import { systemClock } from '../../../src/cli/system-clock.ts';
 import { defaultLimits } from '../../../src/config/limits.ts';
@@ -74,14 +75,15 @@ async function send(
       },
     },
   });
-  const handlers = clusterHandlers({
+  const door = {
     node: port,
     clock: systemClock,
     log: pino({}, { write: (line) => logged.push(line) }),
     limits: defaultLimits,
     version: '9.9.9',
     allowRemoteAdmin,
-  });
+  };
+  const handlers = clusterHandlers(door, new OpenStreams());
   const { requestSerialize } = clientConstructors().Cluster.service[method];
   const call = {
     request: requestSerialize(request),

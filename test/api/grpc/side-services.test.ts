@@ -5,10 +5,13 @@ import type { Client, ServiceClientConstructor } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { type BackupPart, decodeBackup } from '../../../src/node/backup-stream.ts';
+import type { RegisterResponse__Output } from '../../../src/rpc/gen/rollcall/v1/RegisterResponse.ts';
+import type { SnapshotChunk__Output } from '../../../src/rpc/gen/rollcall/v1/SnapshotChunk.ts';
 import type { StatusResponse__Output } from '../../../src/rpc/gen/rollcall/v1/StatusResponse.ts';
 import { pollUntil } from '../../support/poll.ts';
 import { repositoryRoot } from '../../support/repository-root.ts';
-import { type DoorWorld, call, failure, failureOf, instance, startWorld } from './door-world.ts';
+import { type DoorWorld, call, failure, instance, startWorld } from './door-world.ts';
 import type { HealthCheckResponse } from './health-messages.ts';
 
 let world: DoorWorld;
@@ -85,18 +88,34 @@ describe('Cluster', () => {
     }
   });
 
-  test('SaveSnapshot is UNIMPLEMENTED and says so', async () => {
-    const stream = world.cluster().saveSnapshot({});
-    const error = await new Promise<ServiceError>((resolve) => {
-      stream.on('data', () => {});
-      stream.on('error', (failed: ServiceError) => resolve(failed));
-    });
-    expect(failureOf(error)).toMatchObject({
-      code: status.UNIMPLEMENTED,
-      message: 'rollcall.v1.Cluster/SaveSnapshot: not in this version',
-    });
+  test('SaveSnapshot streams a backup with everything acknowledged before', async () => {
+    const client = world.registry();
+    const { revision } = await call<RegisterResponse__Output>((done) =>
+      client.register({ instance: instance({ instance_id: 'just-now' }) }, done),
+    );
+    const parts = await backupOf(world.cluster());
+    const header = parts.find((part) => part.kind === 'header');
+    expect(header?.header.meta.revision).toBeGreaterThanOrEqual(Number(revision));
+    const keys = parts.flatMap((part) => (part.kind === 'records' ? part.records : []));
+    expect(keys.map(({ key }) => key)).toContain('i/default/just-now');
+    expect(parts.at(-1)).toEqual({ kind: 'end', total: keys.length });
   });
 });
+
+async function backupOf(cluster: ReturnType<DoorWorld['cluster']>): Promise<BackupPart[]> {
+  const chunks: Buffer[] = [];
+  const stream = cluster.saveSnapshot({}) as AsyncIterable<SnapshotChunk__Output>;
+  for await (const { data } of stream) chunks.push(data);
+  let rest = Buffer.concat(chunks);
+  const parts: BackupPart[] = [];
+  const read = (count: number): Promise<Buffer> => {
+    const part = rest.subarray(0, count);
+    rest = rest.subarray(count);
+    return Promise.resolve(part);
+  };
+  for await (const part of decodeBackup(read)) parts.push(part);
+  return parts;
+}
 
 const check = (service: string) =>
   call<HealthCheckResponse>((done) =>

@@ -1,0 +1,59 @@
+// `rollcall snapshot …`: backups of the whole registry.
+import type { Command } from 'commander';
+import { takeBackup } from '../../client/index.ts';
+import type { BackupSummary } from '../../storage/backup-file.ts';
+import { addClientOptions, type ClientFlags, withClient } from '../client-options.ts';
+import type { CliContext } from '../context.ts';
+import { offline } from '../offline.ts';
+import { formatBytes, printable } from '../table.ts';
+
+export function addSnapshot(program: Command, context: CliContext): void {
+  const snapshot = program
+    .command('snapshot')
+    .summary('save a backup of the registry')
+    .description('Backups: see docs/recovery.md.');
+  const save = snapshot
+    .command('save')
+    .summary('save a backup into a file')
+    .description(
+      'Takes a backup of everything that is registered, with all that was acknowledged before. What is written is read back and\n' +
+        'verified before it gets its name; a file of that name is replaced then, and not touched when anything fails.',
+    )
+    .argument('<file>', 'where to; its directory exists');
+  addClientOptions(save, { namespace: false }).action((file: string, flags: ClientFlags) =>
+    saveSnapshot(file, flags, context),
+  );
+}
+
+async function saveSnapshot(path: string, flags: ClientFlags, context: CliContext): Promise<void> {
+  // Loaded late: no other command of the client needs the files of a node.
+  const { writeBackup } = await import('../../storage/backup-file.ts');
+  const signal = context.interruption();
+  const summary = await withClient(flags, context, 'read', (client) =>
+    offline(() => writeBackup(path, takeBackup(client, signal), context.randomHex(4))),
+  );
+  if (flags.json === true) context.print(JSON.stringify({ file: path, ...summaryForm(summary) }));
+  else context.print(`${printable(path)}: ${sentence(summary)}; written, read back and whole`);
+}
+
+function sentence({ preface, header, records, bytes }: BackupSummary): string {
+  const { clusterId, index, meta } = header;
+  const at = new Date(preface.savedAtMs).toISOString();
+  return `cluster ${clusterId} at revision ${meta.revision}, entry ${index}, ${records} records, ${formatBytes(bytes)}, from ${preface.nodeId} at ${at}`;
+}
+
+/** As the contract's JSON: snake_case, 64-bit numbers as text. */
+function summaryForm({ preface, header, records, bytes }: BackupSummary): object {
+  return {
+    cluster_id: header.clusterId,
+    cluster_uuid: header.clusterUuid,
+    node_id: preface.nodeId,
+    saved_at_ms: String(preface.savedAtMs),
+    version: preface.softwareVersion,
+    index: String(header.index),
+    revision: String(header.meta.revision),
+    state_hash: header.meta.hash,
+    records: String(records),
+    bytes: String(bytes),
+  };
+}

@@ -1,0 +1,107 @@
+// A backup as a file: written under a name of its own, made durable, read back and verified, and only then given its name. What
+// bears the name is therefore always a whole backup, the one before or this one.
+import { open, rename, rm, stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { type BackupPart, type BackupPreface, decodeBackup } from '../node/backup-stream.ts';
+import { SnapshotFormatError, type StreamHeader } from '../node/snapshot-stream.ts';
+import { imageHasher } from '../registry/index.ts';
+import { diskFiles } from './wal/wal-files.ts';
+
+/** What a verified backup holds. */
+export interface BackupSummary {
+  readonly preface: BackupPreface;
+  readonly header: StreamHeader;
+  readonly records: number;
+  readonly bytes: number;
+}
+
+/** The file is no whole backup: the message says what is wrong and where it lies. */
+class DamagedBackupError extends Error {
+  override readonly name = 'DamagedBackupError';
+  readonly exitCode = 11;
+
+  constructor(path: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    super(`${path} is no whole backup: ${reason}`, { cause });
+  }
+}
+
+/** Resolves once `path` is a durable and verified backup; what was there before is replaced then, and not touched otherwise. `suffix` names
+ * the file it is written to first. Throws what `parts` throws, and DamagedBackupError when what was written is not a backup. */
+export async function writeBackup(
+  path: string,
+  parts: AsyncIterable<Uint8Array>,
+  suffix: string,
+): Promise<BackupSummary> {
+  const target = resolve(path);
+  const unfinished = `${target}.${suffix}.partial`;
+  const file = await open(unfinished, 'wx', 0o600);
+  try {
+    try {
+      for await (const part of parts) await file.writeFile(part);
+      await file.sync();
+    } finally {
+      await file.close();
+    }
+    const summary = await verifyBackup(unfinished);
+    await rename(unfinished, target);
+    await diskFiles.syncDirectory(dirname(target));
+    return summary;
+  } catch (error) {
+    await rm(unfinished, { force: true });
+    throw error;
+  }
+}
+
+/** Reads all of it: checksums, number of records, hash of the state. Throws DamagedBackupError. */
+export async function verifyBackup(path: string): Promise<BackupSummary> {
+  const hasher = imageHasher();
+  let preface: BackupPreface | undefined;
+  let header: StreamHeader | undefined;
+  let records = 0;
+  let total = 0;
+  for await (const part of partsOf(path)) {
+    if (part.kind === 'preface') preface = part.preface;
+    else if (part.kind === 'header') header = part.header;
+    else if (part.kind === 'end') total = part.total;
+    else {
+      for (const record of part.records) hasher.add(record);
+      records += part.records.length;
+    }
+  }
+  if (preface === undefined || header === undefined) {
+    throw new DamagedBackupError(path, 'it does not say what it is');
+  }
+  if (records !== total) {
+    throw new DamagedBackupError(path, `it holds ${records} records instead of ${total}`);
+  }
+  const { revision, registryTimeMs, hash: expected } = header.meta;
+  const hash = hasher.hash(revision, registryTimeMs);
+  if (hash !== expected) {
+    const told = `its records have the hash ${hash} instead of ${expected}`;
+    throw new DamagedBackupError(path, `${told}: the state store it was made of is damaged`);
+  }
+  return { preface, header, records, bytes: (await stat(path)).size };
+}
+
+async function* partsOf(path: string): AsyncGenerator<BackupPart, void, undefined> {
+  const file = await open(path, 'r');
+  const read = async (count: number): Promise<Buffer> => {
+    const bytes = Buffer.allocUnsafeSlow(count);
+    let done = 0;
+    while (done < count) {
+      const { bytesRead } = await file.read(bytes, done, count - done);
+      if (bytesRead === 0) break;
+      done += bytesRead;
+    }
+    return bytes.subarray(0, done);
+  };
+  try {
+    yield* decodeBackup(read);
+  } catch (error) {
+    if (!(error instanceof SnapshotFormatError)) throw error;
+    throw new DamagedBackupError(path, error);
+  } finally {
+    await file.close();
+  }
+}
