@@ -1,5 +1,6 @@
 // Looks at every node many times a second, as an operator with a very fast `rollcall status` would: what each says of itself,
 // and whether a process ended that nobody ended.
+import { readFileSync } from 'node:fs';
 import type { Violation } from '../checkers/history.ts';
 import { clusterClient, unary } from '../support/grpc-client.ts';
 import { monotonicMs } from '../support/monotonic-clock.ts';
@@ -21,17 +22,13 @@ export class Observer {
   readonly #asked = new Set<ArenaNode>();
   /** Found ended by themselves, in their present life. */
   readonly #ended = new Set<ArenaNode>();
-  readonly #latest = new Map<string, Sight>();
+  /** How long each had waited for a processor at the last look, of which process. */
+  readonly #waited = new Map<string, { readonly pid: number; readonly ms: number }>();
   readonly #timer: NodeJS.Timeout;
 
   constructor(arena: Arena) {
     this.#arena = arena;
     this.#timer = setInterval(() => this.#look(), everyMs);
-  }
-
-  /** What the node said last; without a term where it did not answer. */
-  latest(id: string): Sight | undefined {
-    return this.#latest.get(id);
   }
 
   stop(): void {
@@ -79,15 +76,34 @@ export class Observer {
       statusTimeoutMs,
     )
       .then(
-        (status) => this.#note(sightOf(node, status)),
-        () => this.#note({ atMs: monotonicMs(), node: node.id }),
+        (status) => this.#note(sightOf(node, status), node),
+        () => this.#note({ atMs: monotonicMs(), node: node.id }, node),
       )
       .finally(() => this.#asked.delete(node));
   }
 
-  #note(sight: Sight): void {
-    this.sights.push(sight);
-    this.#latest.set(sight.node, sight);
+  #note(sight: Sight, node?: ArenaNode): void {
+    const waitedMs = node === undefined ? undefined : this.#waitedSince(node);
+    this.sights.push(waitedMs === undefined ? sight : { ...sight, waitedMs });
+  }
+
+  #waitedSince(node: ArenaNode): number | undefined {
+    const pid = node.running ? node.pid : undefined;
+    const ms = pid === undefined ? undefined : runDelayMs(pid);
+    if (pid === undefined || ms === undefined) return undefined;
+    const before = this.#waited.get(node.id);
+    this.#waited.set(node.id, { pid, ms });
+    return before?.pid === pid ? ms - before.ms : undefined;
+  }
+}
+
+/** How long the main thread of a process was ready to run and did not, since it began (proc(5), schedstat). */
+function runDelayMs(pid: number): number | undefined {
+  try {
+    const nanoseconds = Number(readFileSync(`/proc/${pid}/schedstat`, 'utf8').split(' ')[1]);
+    return Number.isFinite(nanoseconds) ? nanoseconds / 1e6 : undefined;
+  } catch {
+    return undefined;
   }
 }
 

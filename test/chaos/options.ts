@@ -9,6 +9,7 @@ export interface ChaosOptions {
   readonly seed: number;
   readonly nodes: number;
   readonly kills: number | undefined;
+  readonly report: string | undefined;
   readonly keep: string | undefined;
   readonly main: string | undefined;
   readonly json: boolean;
@@ -55,6 +56,7 @@ interface Parsed {
   readonly seed: number;
   readonly nodes: string;
   readonly kills?: number;
+  readonly report?: string;
   readonly keep?: string;
   readonly main?: string;
   readonly json?: boolean;
@@ -72,6 +74,7 @@ export async function parseOptions(argv: readonly string[]): Promise<ChaosOption
     .option('--seed <n>', 'which faults strike whom and when, and what clients do', whole, 1)
     .addOption(new Option('--nodes <n>', 'members of the cluster').choices(['3', '5']).default('3'))
     .option('--kills <n>', 'end once the leader was killed so often', whole)
+    .option('--report <file>', 'the report of the run, or of the last of several, as a page')
     .option('--keep <dir>', 'keep the histories, clean or not, in here')
     .option('--main <file>', 'the program to run, instead of the one just built')
     .option('--json', 'the result as JSON on standard output, everything else on standard error')
@@ -89,6 +92,7 @@ export async function parseOptions(argv: readonly string[]): Promise<ChaosOption
     seed: parsed.seed,
     nodes: Number(parsed.nodes),
     kills: parsed.kills,
+    report: parsed.report,
     keep: parsed.keep,
     main: parsed.main,
     json: parsed.json === true,

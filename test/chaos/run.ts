@@ -1,12 +1,13 @@
 // npm run chaos -- --minutes N --faults a,b --seed S --nodes 3|5, and npm run test:chaos, which is short. A long command is
 // several runs with seeds of their own, each judged by itself, so that its history fits into memory.
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { runCampaign } from './campaign.ts';
 import { type ChaosOptions, parseOptions } from './options.ts';
 import { type Judged, linesOf, outcomeOf, strikesOf, summaryOf } from './outcome.ts';
 import { ProgressLine } from './progress-line.ts';
+import { writeReport } from './report/write-report.ts';
 import { judge } from './verdict/judge.ts';
 import { loadHistory } from './verdict/load-history.ts';
 
@@ -56,6 +57,11 @@ async function runOne(
   }
   const loaded = await loadHistory(directory);
   const verdict = judge(loaded);
+  const report = await writeReport(directory, loaded, verdict);
+  if (options.report !== undefined) {
+    mkdirSync(dirname(options.report), { recursive: true });
+    copyFileSync(report, options.report);
+  }
   const keeps = options.keep !== undefined || verdict.outcome !== 'clean';
   if (!keeps) rmSync(directory, { recursive: true });
   return { run, verdict, kept: keeps ? directory : undefined };

@@ -266,7 +266,7 @@ export const loss: Fault = {
     const atMs = monotonicMs();
     await Promise.all(nodes.map((node) => node.network.lose(share)));
     return {
-      what: `${share * 100} % of the packets to ${idsOf(nodes).join(', ')} lost`,
+      what: `${(share * 100).toFixed(0)} % of the packets to ${idsOf(nodes).join(', ')} lost`,
       nodes: idsOf(nodes),
       holds: [],
       atMs,

@@ -61,8 +61,10 @@ async function damage(dataDir: string, random: Random): Promise<string> {
   }
 }
 
-/** In the words of src/storage/state-store.ts, and of what comes after it where nothing is left that could be discarded. */
-const discarded = /the stored state is discarded|state_discarded/;
+/** In the words of src/storage/state-store.ts. Where nothing is left that could be discarded it begins at the first entry, or
+ * with a snapshot where the log no longer reaches back so far. */
+const rebuilt =
+  /the stored state is discarded|state_discarded|snapshot_pull_begun|"running","applied_index":[01][,}]/;
 
 export const damageState: Fault = {
   kind: 'damageState',
@@ -89,10 +91,11 @@ export const damageState: Fault = {
         const what = await done.catch((cause: unknown) => {
           throw new NoEffect('the state could not be damaged', { cause });
         });
-        await expectEffect(`${node.id} to discard its state (${what})`, 3000, async () =>
-          discarded.test(await logSince(node, from)),
+        await expectEffect(`${node.id} to make its state anew (${what})`, 20_000, async () =>
+          rebuilt.test(await logSince(node, from)),
         );
-        return `${what}; discarded at the start, answers after ${tookMs} ms`;
+        const discarded = (await logSince(node, from)).includes('discarded');
+        return `${what}; ${discarded ? 'discarded and made anew' : 'made anew'}, answers after ${tookMs} ms`;
       },
     };
   },

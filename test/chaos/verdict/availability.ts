@@ -4,6 +4,7 @@ import { checkAvailability, type HealthyTime } from '../../checkers/availability
 import type { Violation } from '../../checkers/history.ts';
 import type { FaultKind } from '../faults/fault.ts';
 import type { FaultRecord } from './evidence.ts';
+import { hostStalls } from './host-stalls.ts';
 import type { LoadedRun } from './load-history.ts';
 import { without, type Stretch } from './times.ts';
 
@@ -13,8 +14,6 @@ const BEFORE_STRIKE_MS = 500;
 const AFTER_HEAL_MS = 3000;
 /** G15 speaks of windows of this length; shorter times say nothing. */
 const WORTH_MS = 5000;
-/** A client process that was kept from running for so long says nothing of the registry. */
-const STALL_MS = 500;
 
 /** What is not named in them is touched, too: paths between the others are cut, or who is a member changes. */
 const touchesAll: ReadonlySet<FaultKind> = new Set([
@@ -47,10 +46,10 @@ export function checkHealthyTimes(loaded: LoadedRun): readonly Violation[] {
 }
 
 /** Times through which one and the same majority was healthy and connected. */
-export function healthyTimes({ run, stalls }: LoadedRun): readonly HealthyTime[] {
+export function healthyTimes(loaded: LoadedRun): readonly HealthyTime[] {
+  const { run } = loaded;
   const chaos = { fromMs: run.beganAtMs, toMs: run.healedAtMs };
-  const frozen = stalls.filter(({ fromMs, toMs }) => toMs - fromMs >= STALL_MS);
-  const common = [...run.faults.filter(strikesAll).map(troubledBy), ...frozen];
+  const common = [...run.faults.filter(strikesAll).map(troubledBy), ...hostStalls(loaded)];
   const nodes = membersOf(run.nodes);
   const found = majorities(nodes, (nodes.length >>> 1) + 1).flatMap((group) => {
     const own = run.faults.filter((fault) => fault.nodes.some((node) => group.includes(node)));

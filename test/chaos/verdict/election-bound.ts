@@ -4,6 +4,7 @@ import type { Violation } from '../../checkers/history.ts';
 import type { FaultKind } from '../faults/fault.ts';
 import { troubledBy } from './availability.ts';
 import type { FaultRecord, Sight } from './evidence.ts';
+import { hostStalls } from './host-stalls.ts';
 import type { LoadedRun } from './load-history.ts';
 import { overlaps, without, type Stretch } from './times.ts';
 
@@ -49,8 +50,6 @@ export const justifiedTerms: Readonly<Record<FaultKind, Allowance>> = {
 
 /** Shorter calm times say nothing. */
 const WORTH_MS = 1000;
-/** Between two looks at a node, or out of a client's hands: the host itself stood still, and followers cannot know better. */
-const STALL_MS = 250;
 const TERMS_OF_A_STALL = 2;
 
 export function checkElections(loaded: LoadedRun): readonly Violation[] {
@@ -119,19 +118,4 @@ function checkSum(
 function allowanceOf({ kind, atMs, healedAtMs }: FaultRecord): number {
   const { terms, perSecond } = justifiedTerms[kind];
   return terms + (perSecond * Math.max(0, healedAtMs - atMs)) / 1000;
-}
-
-/** Times in which a client or the observer was kept from running, and a while after. */
-function hostStalls({ run, stalls }: LoadedRun): readonly Stretch[] {
-  const found: Stretch[] = stalls.filter(({ fromMs, toMs }) => toMs - fromMs >= STALL_MS);
-  const last = new Map<string, number>();
-  for (const { node, atMs, term } of run.sights) {
-    const beforeMs = last.get(node) ?? atMs;
-    // A node that answers late without being struck was not given the processor.
-    if (term !== undefined && atMs - beforeMs >= 4 * STALL_MS) {
-      found.push({ fromMs: beforeMs, toMs: atMs });
-    }
-    last.set(node, atMs);
-  }
-  return found.map(({ fromMs, toMs }) => ({ fromMs, toMs: toMs + 1000 }));
 }

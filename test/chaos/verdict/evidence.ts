@@ -24,6 +24,8 @@ export interface Sight {
   readonly leader?: string;
   readonly appliedIndex?: number;
   readonly revision?: number;
+  /** How long its process wanted a processor and had none since the look before; absent where the host does not tell. */
+  readonly waitedMs?: number;
 }
 
 export interface RunRecord {
