@@ -15,7 +15,10 @@ import { ModelReader } from './model-reader.ts';
 
 export interface ModelOptions {
   readonly seed: number;
+  /** At most so many. */
   readonly operations: number;
+  /** No operation is begun after it. Default: never. */
+  readonly endMs?: number;
   readonly instances: number;
   /** Readers of everything; one more reads one service alone. */
   readonly watchers: number;
@@ -54,7 +57,8 @@ const TTL_MS = 1000;
 
 export function modelHistory(options: ModelOptions): History {
   const model = new Model(options);
-  for (let count = 0; count < options.operations; count++) model.step();
+  const { operations, endMs = Number.POSITIVE_INFINITY } = options;
+  for (let count = 0; count < operations && model.nowMs < endMs; count++) model.step();
   return model.history();
 }
 
@@ -86,6 +90,10 @@ class Model {
     );
     this.#readers.push(new ModelReader('service', 'pay', this.#random, false));
     for (const reader of this.#readers) reader.begin(this.#nowMs);
+  }
+
+  get nowMs(): number {
+    return this.#nowMs;
   }
 
   step(): void {

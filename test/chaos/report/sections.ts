@@ -14,7 +14,8 @@ const outcomeWords: Readonly<Record<Verdict['outcome'], string>> = {
   violation: 'Violation: a guarantee did not hold',
 };
 
-export function verdictSection({ outcome, violations, voids }: Verdict): string {
+export function verdictSection({ run }: LoadedRun, verdict: Verdict): string {
+  const { outcome, violations, voids } = verdict;
   const rows = violations
     .slice(0, MOST_VIOLATIONS)
     .map(({ guarantee, evidence, checker }) => [
@@ -23,7 +24,11 @@ export function verdictSection({ outcome, violations, voids }: Verdict): string 
       escaped(checker ?? ''),
     ]);
   const more = violations.length - rows.length;
-  const found = rows.length > 0 ? table(['guarantee', 'evidence', 'checker'], rows) : '';
+  const began = `Evidence counts milliseconds on the host's monotonic clock; the run began at ${run.beganAtMs.toFixed(0)}.`;
+  const found =
+    rows.length > 0
+      ? `${table(['guarantee', 'evidence', 'checker'], rows)}<p class="note">${began}</p>`
+      : '';
   const rest = more > 0 ? `<p>and ${counted(more)} more</p>` : '';
   const reasons = voids.map((reason) => `<li>${escaped(reason)}</li>`).join('');
   const list = voids.length > 0 ? `<ul class="voids">${reasons}</ul>` : '';

@@ -3,11 +3,11 @@ export const style = `
 :root{color-scheme:light dark;--paper:#fbfaf8;--ink:#1d2126;--soft:#5d6670;--line:#dcdad5;--card:#fff;
 --process:#c2410c;--pause:#b7860b;--network:#1d6fb8;--disk:#7a3fb0;--other:#4d7c6f;
 --leader:#1f8a5b;--follower:#d5dbdf;--silent:#f3d5cf;--on-bar:#fff;
---ack:#5b8fc7;--fail:#c2410c;--p50:#1f8a5b;--p99:#b7860b;--good:#1f8a5b;--bad:#b42318;--maybe:#b7860b}
+--ack:#5b8fc7;--fail:#4a5058;--p50:#1f8a5b;--p99:#b7860b;--good:#1f8a5b;--bad:#b42318;--maybe:#b7860b}
 @media (prefers-color-scheme:dark){:root{--paper:#15181b;--ink:#e6e8ea;--soft:#9aa4ad;--line:#30363b;--card:#1c2024;
 --process:#f0743e;--pause:#e0b03a;--network:#5aa9ee;--disk:#b98aea;--other:#7fb8a6;
 --leader:#3fbf85;--follower:#343b41;--silent:#5a2f2a;--on-bar:#15181b;
---ack:#4d80b8;--fail:#f0743e;--p50:#3fbf85;--p99:#e0b03a;--good:#3fbf85;--bad:#ff7a6b;--maybe:#e0b03a}}
+--ack:#4d80b8;--fail:#c3cad1;--p50:#3fbf85;--p99:#e0b03a;--good:#3fbf85;--bad:#ff7a6b;--maybe:#e0b03a}}
 *{box-sizing:border-box}
 body{margin:0;background:var(--paper);color:var(--ink);font:15px/1.5 system-ui,-apple-system,"Segoe UI",sans-serif}
 main{max-width:1280px;margin:0 auto;padding:28px 24px 64px}

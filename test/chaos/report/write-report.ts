@@ -42,7 +42,7 @@ function page(loaded: LoadedRun, verdict: Verdict): string {
 <body><main>
 <h1>Chaos run, seed ${run.seed}</h1>
 <p class="sub">${run.nodes} nodes, ${lasted}, ${counted(run.faults.length)} faults, ${counted(loaded.events)} events recorded</p>
-${verdictSection(verdict)}
+${verdictSection(loaded, verdict)}
 ${tiles(loaded, verdict)}
 ${section('timeline', 'Timeline', legend() + timeline(loaded))}
 ${section('gaps', 'How long writes stopped', gapSection(verdict.gaps, run.beganAtMs))}

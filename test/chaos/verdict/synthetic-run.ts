@@ -100,10 +100,10 @@ export async function writeSyntheticRun(options: SyntheticOptions): Promise<RunR
   const random = seededRandom(seed);
   const endMs = BEGAN_MS + seconds * 1000;
   const { faults, silences } = scheduleOf(options, random, endMs);
-  const silentMs = silences.reduce((sum, { fromMs, toMs }) => sum + toMs - fromMs, 0);
   const history = modelHistory({
     seed,
-    operations: Math.max(1, Math.floor((seconds - silentMs / 1000) * operationsPerSecond)),
+    operations: Number.POSITIVE_INFINITY,
+    endMs,
     instances,
     watchers,
     stepMs: 1000 / operationsPerSecond,
