@@ -16,7 +16,7 @@ import {
 import { eraAt, LEASE_TTL_MS, SERVICES, Targets } from './targets.ts';
 import { write } from './write.ts';
 
-const PAUSE_MS = 60;
+const PAUSE_MS = 30;
 /** Of one session. */
 const MAX_OPEN = 8;
 /** Between two signs of the leader that a node hears there are some 50 ms. */

@@ -14,7 +14,7 @@ const ERA_MS = 10_000;
 const CONTENDED = ['c1', 'c2', 'c3'];
 const LEASED = ['l1', 'l2', 'l3'];
 const BATCHED = ['b1', 'b2', 'b3', 'b4', 'b5', 'b6'];
-const OWN = ['p1', 'p2', 'p3', 'p4', 'p5'];
+const OWN = Array.from({ length: 12 }, (_, number) => `p${number}`);
 /** Writes to one instance that are open at one time in one process: more would entangle its history. */
 const MAX_OPEN = 2;
 

@@ -12,8 +12,8 @@ import { type WriteAnswer, type WriteCall, writeCall } from './write-call.ts';
 const ATTEMPT_MS = 1000;
 /** One that is not tried again waits for what the node itself has to say. */
 const ONLY_ATTEMPT_MS = 2500;
-const FIRST_RETRY_MS = 20;
-const MAX_RETRY_MS = 300;
+const FIRST_RETRY_MS = 30;
+const MAX_RETRY_MS = 500;
 /** How long an uncertain write is tried again, and one that was only ever refused. */
 const CERTAINTY_MS = 25_000;
 const REFUSAL_MS = 2000;

@@ -11,9 +11,9 @@ import { beatOnce, registerAgain } from './signs-of-life.ts';
 import { eraAt, LEASE_TTL_MS, LONG_TTL_MS, SERVICES, Targets } from './targets.ts';
 import { write } from './write.ts';
 
-const PAUSE_MS = 40;
+const PAUSE_MS = 30;
 /** Of one writer. */
-const MAX_OPEN = 24;
+const MAX_OPEN = 12;
 const BEAT_SHARE = 0.08;
 const AGAIN_SHARE = 0.05;
 
