@@ -2,7 +2,7 @@
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ArenaNode } from '../arena/arena.ts';
 import type { Fault } from './fault.ts';
-import { expectEffect, takeAny } from './node-state.ts';
+import { expectEffect, leaderSeenBy, takeAny, takeLeader } from './node-state.ts';
 
 const yearMs = 365 * 24 * 3600 * 1000;
 /** Between the two readings of a clock that stands where it is to stand. */
@@ -20,10 +20,9 @@ export const wallClock: Fault = {
   takes: () => 0,
   lastsMs: (random) => random.integer(1000, 4000),
   strike: async (field) => {
-    const node = field.random.next() < 0.5 ? await field.leader() : takeAny(field);
+    const node = field.random.next() < 0.5 ? await takeLeader(field) : takeAny(field);
     const byMs = Math.round((field.random.next() - 0.5) * 20 * yearMs);
-    const termOf = async (): Promise<string> => (await (await field.leader()).status()).term;
-    const term = await termOf();
+    const before = await leaderSeenBy(node);
     const pid = node.pid;
     const atMs = monotonicMs();
     await node.clock.shift(byMs);
@@ -36,11 +35,13 @@ export const wallClock: Fault = {
       atMs,
       gap: undefined,
       heal: async () => {
-        const now = await termOf();
+        const after = await leaderSeenBy(node);
         await node.clock.shift(-byMs);
-        if (node.running && node.pid === pid) await expectOffset(node, 0);
+        // Struck by another fault meanwhile, it may not be able to look at its clock.
+        const awake = field.free().includes(node) && node.pid === pid;
+        if (awake) await expectOffset(node, 0);
         await shifted;
-        return `off by ${byMs} ms; term ${term} before, ${now} after`;
+        return `off by ${byMs} ms; it saw ${before} before, ${after} after`;
       },
     };
   },

@@ -117,10 +117,11 @@ export async function takeFollower(field: Battlefield): Promise<ArenaNode> {
   return present(some[field.random.integer(0, some.length)], 'a fault strikes when a node is free');
 }
 
-/** Leader or not, held by another fault or not: for what disturbs only. */
+/** Leader or not; one that no other fault holds, where there is one. */
 export function takeAny(field: Battlefield): ArenaNode {
-  const running = field.arena.nodes.filter((node) => node.running);
-  return present(running[field.random.integer(0, running.length)], 'a node runs');
+  const free = field.free();
+  const some = free.length > 0 ? free : field.arena.nodes.filter((node) => node.running);
+  return present(some[field.random.integer(0, some.length)], 'a node runs');
 }
 
 export const idsOf = (nodes: readonly ArenaNode[]): readonly string[] => nodes.map(({ id }) => id);
