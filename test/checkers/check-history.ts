@@ -49,9 +49,10 @@ export function checkHistory(history: History): Verdict {
   const { order: witnessed, violations } = collectOrder(history.watches, history.order);
   const { order, holes, hidden } = fillHoles(witnessed, history);
   const finalRevision = Math.max(0, ...history.finals.map(({ revision }) => revision));
+  const told = firstTold(history);
   // A harness that knows the order from elsewhere asks for a search that trusts no reader either.
   const trusts = history.order === undefined;
-  const fateOf = trusts ? fatesOf(order, hidden, firstTold(history), history.writes) : undefined;
+  const fateOf = trusts ? fatesOf(order, hidden, told, history.writes) : undefined;
   const search = searchInstances(history, fateOf);
   return {
     witnessed: witnessed.size,
@@ -64,7 +65,7 @@ export function checkHistory(history: History): Verdict {
       ),
       ...by('writes', checkWrites(history.writes, order)),
       ...by('finals', checkFinals(history, order)),
-      ...by('reads', checkReads(history, order)),
+      ...by('reads', checkReads(history, order, told)),
       ...by('answers', checkAnswers(history, order, holes)),
       ...by('leases', checkLeases(history, order)),
       ...by('search', search.violations),

@@ -36,10 +36,16 @@ const retold =
   (history: History, random: Random): History | undefined => {
     const [watch, ...others] = history.watches;
     const { messages } = watch ?? { messages: [] };
-    const found = pick(messages, random, (_, at) => at > 0 && fits(messages, at));
+    const found = pick(messages, random, (_, at) => isPlain(messages, at) && fits(messages, at));
     if (watch === undefined || found === undefined) return undefined;
     return { ...history, watches: [{ ...watch, messages: alter(messages, found.at) }, ...others] };
   };
+
+/** No part of a reset, nor followed by one, which would make up for it. */
+const isPlain = (messages: Messages, at: number): boolean =>
+  messages[at]?.reset === false &&
+  messages[at - 1]?.more === false &&
+  messages[at + 1]?.reset !== true;
 
 const isLast = (messages: Messages, at: number): boolean => at === messages.length - 1;
 const onlyOf = (messages: Messages, at: number): ChangeRecord | undefined =>

@@ -38,3 +38,20 @@ describe('an altered history', () => {
     expect(altered).toBeGreaterThanOrEqual(10);
   });
 });
+
+describe('an altered history with revisions that nobody was told alone', () => {
+  // Which guarantee is named may then be another one, as it is not known what was there before; and whether a write acted on
+  // the generation it named is not judged where that one's registration is among them.
+  test.for(mutations.filter(({ guarantee }) => guarantee !== 'G10'))(
+    'in which $name alarms',
+    ({ mutate }) => {
+      for (const seed of seeds.slice(0, 20)) {
+        const history = modelHistory({ ...smallModel, seed, stepMs: 20, deaths: true });
+        const mutated = mutate(history, seededRandom(seed));
+        if (mutated !== undefined) {
+          expect(checkHistory(mutated).violations, `seed ${seed}`).not.toEqual([]);
+        }
+      }
+    },
+  );
+});

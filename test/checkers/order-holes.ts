@@ -119,6 +119,8 @@ interface Replay {
 interface Held {
   readonly content: string;
   readonly mayExpire: boolean;
+  /** The revision that made it. */
+  readonly since: number;
   /** Up to this revision it was certainly there. */
   presentAt: number;
 }
@@ -143,7 +145,8 @@ function inferRemovals(replay: Replay, states: readonly ToldState[]): void {
       if (!state.tellsGone(instanceId, one.content)) continue;
       const asked = (removals.get(instanceId) ?? Number.POSITIVE_INFINITY) < state.atMs;
       const revision = lastHidden(replay.hidden, one.presentAt, state.revision);
-      if (revision === undefined || (!asked && !one.mayExpire)) continue;
+      if (revision === undefined) continue;
+      if (!asked && !(one.mayExpire && isToldBetween(order, one.since, revision))) continue;
       const expired = !asked;
       const removed = { kind: 'remove', instanceId, mark: '', content: '', expired } as const;
       filled.get(revision)?.push(removed);
@@ -156,7 +159,14 @@ function hold(held: Map<string, Held>, change: ChangeRecord, revision: number): 
   const { kind, instanceId, content, ttlMs } = change;
   if (kind === 'remove') held.delete(instanceId);
   // Where the lease is not known there may be one.
-  else held.set(instanceId, { content, mayExpire: ttlMs !== 0, presentAt: revision });
+  else
+    held.set(instanceId, { content, mayExpire: ttlMs !== 0, since: revision, presentAt: revision });
+}
+
+/** What was made in a hole cannot have been silent for so long that it ends in the same one. */
+function isToldBetween(order: RevisionOrder, from: number, to: number): boolean {
+  for (let revision = from; revision < to; revision++) if (order.has(revision)) return true;
+  return false;
 }
 
 function lastHidden(hidden: Holes, after: number, upTo: number): number | undefined {

@@ -46,7 +46,7 @@ export const remove = (instanceId: string, mark: string, expired = false): Chang
 });
 
 /** Position r - 1 is revision r. */
-export const changes: readonly ChangeRecord[] = [
+const changes: readonly ChangeRecord[] = [
   put('a', 'm1', contents.a, 1),
   put('b', 'm2', contents.b, 2),
   put('a', 'm3', contents.aDrained, 1),
@@ -58,7 +58,7 @@ export const changes: readonly ChangeRecord[] = [
 ];
 
 /** Three more than a TTL after its registration. */
-export const expiredAtMs = 700 + TTL_MS + 3;
+const expiredAtMs = 700 + TTL_MS + 3;
 export const atMsOf = (revision: number): number => (revision === 8 ? expiredAtMs : revision * 100);
 
 export function message(revision: number, ...told: readonly ChangeRecord[]): WatchMessageRecord {

@@ -1,15 +1,18 @@
 // Checker A, by witness order: every answer at a revision is the state of that revision (G2), a linearizable one is not older
 // than anything that anybody was told before it was asked for, a bounded one not by more than its bound, and no answer is
 // older than its client demands (G11).
-import { firstTold, highestToldBefore } from './first-told.ts';
+import { type FirstTold, firstTold, highestToldBefore } from './first-told.ts';
 import type { History, ReadRecord, Violation } from './history.ts';
 import { applyGroup, type RevisionOrder } from './revision-order.ts';
 
 const MAX_FINDINGS = 10;
 
-export function checkReads(history: History, order: RevisionOrder): readonly Violation[] {
+export function checkReads(
+  history: History,
+  order: RevisionOrder,
+  told: FirstTold = firstTold(history),
+): readonly Violation[] {
   const reads = (history.reads ?? []).toSorted((a, b) => a.revision - b.revision);
-  const told = firstTold(history);
   const floorBefore = (atMs: number): number => highestToldBefore(told, atMs);
   const found: Violation[] = [];
   const truth = new Map<string, string>();
