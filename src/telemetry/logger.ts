@@ -22,6 +22,10 @@ export interface ProcessLogger {
 /** Bytes that may wait for a reader that does not keep up; beyond, lines are dropped rather than memory filled. */
 const MAX_BUFFERED_BYTES = 4 << 20;
 
+/** Lines wait until they are so many bytes, or for so long. */
+const WRITE_BYTES = 4096;
+const WRITE_EVERY_MS = 20;
+
 const PRETTY = {
   colorize: true,
   singleLine: true,
@@ -31,10 +35,13 @@ const PRETTY = {
 };
 
 export function createLogger({ level, format, descriptor }: LoggerOptions): ProcessLogger {
-  // Asynchronous, so that a reader who stalls never stalls the loop.
+  // Asynchronous, so that a reader who stalls never stalls the loop. Lines wait for a moment, so that the last ones before an
+  // end are still here to be written at once by `flush`, which cannot wait for a write that is under way.
   const destination = pino.destination({
     dest: descriptor,
     sync: false,
+    minLength: WRITE_BYTES,
+    periodicFlush: WRITE_EVERY_MS,
     maxLength: MAX_BUFFERED_BYTES,
   });
   const stream = format === 'pretty' ? pretty({ destination, ...PRETTY }) : destination;
