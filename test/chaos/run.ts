@@ -110,7 +110,10 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 const judged = await runAll(options, line, interrupt.signal);
 for (const text of summaryOf(judged)) line.say(text);
 if (options.json) {
-  const runs = judged.map(({ run, verdict }) => ({ seed: run.seed, replay: run.replay, verdict }));
+  const runs = judged.map(({ run, verdict }) => {
+    const { seed, nodes, replay, skipped, faults } = run;
+    return { seed, nodes, replay, skipped, faults, verdict };
+  });
   process.stdout.write(`${JSON.stringify({ outcome: outcomeOf(judged), runs })}\n`);
 }
 process.exitCode = interrupt.signal.aborted ? interruptedCode : exitCodes[outcomeOf(judged)];
