@@ -21,6 +21,8 @@ interface StatusFlags extends ClientFlags {
 
 const TRY_TIMEOUT_MS = 1000;
 const MAX_WAIT_SECONDS = 3600;
+/** Longer than the client's channels wait after a refused connection. */
+const PATIENCE_MS = 1500;
 
 export function addStatus(program: Command, context: CliContext): void {
   const command = program
@@ -41,7 +43,10 @@ async function showStatus(flags: StatusFlags, context: CliContext): Promise<void
   const timeoutMs = Math.min(flags.timeoutMs, flags.wait === undefined ? Infinity : TRY_TIMEOUT_MS);
   await withClient({ ...flags, timeoutMs }, context, 'read', async (client) => {
     if (flags.wait !== undefined) await wait(client, flags.wait);
-    const answers = await askNodes(client, endpointsOf(flags, context), flags.timeoutMs);
+    // While waiting, nodes that were still starting have refused connections.
+    const patienceMs = flags.wait === undefined ? 0 : PATIENCE_MS;
+    const endpoints = endpointsOf(flags, context);
+    const answers = await askNodes(client, endpoints, flags.timeoutMs, patienceMs);
     const nodes = answers.flatMap((answer) => answer.status ?? []);
     if (nodes.length === 0) {
       throw new CommandFailed(answers.map((answer) => answer.problem).join(', '), EXIT.failed);
