@@ -1,10 +1,11 @@
 // The commands of docs/operations.md, as they stand there: taken from between the marks, with the addresses, names and
 // directory of the document replaced by those of the cluster under test, and run by a shell. A command that is wrong in the
 // document fails here.
-import { execFile } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
+import { text } from 'node:stream/consumers';
 import { present } from '../../src/lib/assert.ts';
 import { ProcessNode } from '../support/process-cluster.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
@@ -16,8 +17,8 @@ export type Runbook = ReadonlyMap<string, string>;
 const marked = /<!-- runbook ([a-z]+): ([^>]+) -->\n+ *```\n([^]*?)\n *```/g;
 
 export function readRunbook(name: string): Runbook {
-  const text = readFileSync(join(repositoryRoot(), 'docs', 'operations.md'), 'utf8');
-  const parts = [...text.matchAll(marked)].filter(([, book]) => book === name);
+  const document = readFileSync(join(repositoryRoot(), 'docs', 'operations.md'), 'utf8');
+  const parts = [...document.matchAll(marked)].filter(([, book]) => book === name);
   if (parts.length === 0) throw new Error(`docs/operations.md has no runbook "${name}"`);
   return new Map(parts.map(([, , where = '', commands = '']) => [where, commands]));
 }
@@ -65,24 +66,40 @@ export interface Shell {
 }
 
 /** Runs commands to their end at the root of the checkout, as an operator would in one shell; resolves with what they printed.
- * Rejects at the first failure. */
+ * Rejects at the first failure with an ExecException, and when it is aborted or out of time: then with all it has started gone. */
 export async function runCommands(
   commands: string,
   endpoints: readonly string[],
   { environment = {}, functions = '', signal, timeoutMs = 120_000 }: Shell = {},
 ): Promise<string> {
-  const { stdout } = await promisify(execFile)(
-    'bash',
-    [...shellOptions, functionOf('') + functions + commands],
-    {
-      cwd: repositoryRoot(),
-      env: { ...process.env, ROLLCALL_ENDPOINTS: endpoints.join(','), ...environment },
-      timeout: timeoutMs,
-      maxBuffer: 64 << 20,
-      signal,
-    },
-  );
-  return stdout;
+  signal?.throwIfAborted();
+  // A group of its own, so that an end reaches what the shell has started, too.
+  const shell = spawn('bash', [...shellOptions, functionOf('') + functions + commands], {
+    cwd: repositoryRoot(),
+    env: { ...process.env, ROLLCALL_ENDPOINTS: endpoints.join(','), ...environment },
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: true,
+  });
+  const end = (): void => {
+    if (shell.pid !== undefined && shell.exitCode === null) process.kill(-shell.pid, 'SIGKILL');
+  };
+  const outOfTime = setTimeout(end, timeoutMs);
+  signal?.addEventListener('abort', end);
+  try {
+    const [stdout, stderr] = await Promise.all([
+      text(shell.stdout),
+      text(shell.stderr),
+      once(shell, 'close'),
+    ]);
+    signal?.throwIfAborted();
+    const { exitCode: code } = shell;
+    if (code === 0) return stdout;
+    const how = code === null ? 'ended by a signal' : `exit code ${code}`;
+    throw Object.assign(new Error(`${how}: ${commands}\n${stderr}`), { code, stdout, stderr });
+  } finally {
+    clearTimeout(outOfTime);
+    signal?.removeEventListener('abort', end);
+  }
 }
 
 /** The node that the server command of a runbook starts; not started yet. */

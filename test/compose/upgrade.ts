@@ -68,7 +68,10 @@ export async function rollOver(trial: Trial, from: string, order: Order): Promis
       }
       const silenceMs = Math.round(longestSilence(load, beganMs));
       const seconds = ((performance.now() - beganMs) / 1000).toFixed(1);
-      figures.set(`upgradeSilenceMs, ${order}`, silenceMs);
+      figures.set(
+        order === 'n1 first' ? 'upgradeSilenceMs' : 'upgradeBackwardsSilenceMs',
+        silenceMs,
+      );
       say(
         `${from} to ${images.next}, ${order}, in ${seconds} s: ${load.acknowledged().length} writes, none acknowledged for at most ${silenceMs} ms`,
       );
