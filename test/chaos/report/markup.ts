@@ -17,6 +17,10 @@ export const counted = (value: number): string =>
     .toString()
     .replaceAll(/\B(?=(?:\d{3})+$)/g, '\u202f');
 
+/** 1 fault, 2 faults. */
+export const numbered = (count: number, one: string): string =>
+  `${counted(count)} ${one}${count === 1 ? '' : 's'}`;
+
 /** A duration at a precision that can be read: 7.3 ms, 412 ms, 1.42 s. */
 export function duration(ms: number | undefined): string {
   if (ms === undefined) return '–';

@@ -4,7 +4,7 @@ import { distributionOf, type Gap } from '../verdict/fail-over.ts';
 import type { Counts, Verdict } from '../verdict/judge.ts';
 import type { LoadedRun } from '../verdict/load-history.ts';
 import { families, familyNames, familyOf } from './fault-family.ts';
-import { clock, counted, duration, escaped, table } from './markup.ts';
+import { clock, counted, duration, escaped, numbered, table } from './markup.ts';
 
 const MOST_VIOLATIONS = 100;
 
@@ -46,18 +46,20 @@ export function tiles({ run }: LoadedRun, { counts, gaps, violations }: Verdict)
   );
   const unanswered = `${counted(counts.rejected)} rejected, ${counted(counts.unknown)} unknown`;
   const killed =
-    kills === undefined ? 'no such kill' : `p99 ${duration(kills.p99Ms)}, ${kills.count} kills`;
+    kills === undefined
+      ? 'no such kill'
+      : `p99 ${duration(kills.p99Ms)}, ${numbered(kills.count, 'kill')}`;
   return `<dl class="tiles">${[
     tile('violations', counted(violations.length), 'of G1 to G16'),
     tile(
       'faults',
       counted(run.faults.length),
-      `${new Set(run.faults.map(({ kind }) => kind)).size} kinds`,
+      numbered(new Set(run.faults.map(({ kind }) => kind)).size, 'kind'),
     ),
     tile('writes acknowledged', counted(counts.acknowledged), unanswered),
     tile('writes a second', counts.writesPerSecond.toFixed(0), 'on average, faults included'),
     tile('gap after a leader kill', duration(kills?.p50Ms), killed),
-    tile('watch messages', counted(counts.messages), `${counted(counts.resumes)} resumes`),
+    tile('watch messages', counted(counts.messages), numbered(counts.resumes, 'resume')),
     tile('reads', counted(counts.reads), `${counted(counts.failedReads)} without answer`),
     tile('revisions witnessed', counted(counts.witnessed), witnessed(counts)),
   ].join('')}</dl>`;
@@ -78,6 +80,7 @@ export function legend(): string {
     key('band silent', 'does not answer'),
     key('acknowledged', 'acknowledged'),
     key('failed', 'rejected or unknown'),
+    key('busy', 'host too busy to judge G15, G16'),
     key('p50', 'p50'),
     key('p99', 'p99'),
   ].join('')}</ul>`;

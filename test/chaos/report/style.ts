@@ -30,6 +30,7 @@ svg .name{font-size:9px;fill:var(--on-bar);font-weight:600;pointer-events:none}s
 .disk{fill:var(--disk);background:var(--disk)}.other{fill:var(--other);background:var(--other)}
 rect.void{fill:none;stroke:var(--bad);stroke-width:2;stroke-dasharray:3 2}
 .leader{fill:var(--leader);background:var(--leader)}.follower{fill:var(--follower);background:var(--follower)}.silent{fill:var(--silent);background:var(--silent)}
+.busy{fill:var(--soft);background:var(--soft)}i.busy{height:5px!important}
 .acknowledged{fill:var(--ack);background:var(--ack)}.failed{fill:var(--fail);background:var(--fail)}
 path.p50,path.p99{fill:none;stroke-width:1.5;stroke-linejoin:round;stroke-linecap:round}path.p50{stroke:var(--p50)}path.p99{stroke:var(--p99)}
 i.p50{background:var(--p50)}i.p99{background:var(--p99)}i.p50,i.p99{height:3px!important}

@@ -2,7 +2,9 @@
 // Long runs are broken into rows, so that a second is never thinner than two pixels.
 import { present } from '../../../src/lib/assert.ts';
 import type { FaultRecord } from '../verdict/evidence.ts';
+import { hostStalls } from '../verdict/host-stalls.ts';
 import type { LoadedRun } from '../verdict/load-history.ts';
+import type { Stretch as Time } from '../verdict/times.ts';
 import { type Band, bandsOf } from './bands.ts';
 import { familyOf } from './fault-family.ts';
 import { clock, duration, escaped } from './markup.ts';
@@ -34,6 +36,7 @@ export function timeline(loaded: LoadedRun): string {
   const { run } = loaded;
   const seconds = secondsOf(loaded);
   const bands = bandsOf(run.sights, run.endedAtMs);
+  const busy = hostStalls(loaded);
   const peak = seconds.reduce((highest, { acknowledged }) => Math.max(highest, acknowledged), 1);
   const rows: string[] = [];
   const lastsMs = Math.max(1000, run.endedAtMs - run.beganAtMs);
@@ -48,7 +51,7 @@ export function timeline(loaded: LoadedRun): string {
     rows.push(
       figure(stretch, run.beganAtMs, [
         faultLane(run.faults, stretch, run.beganAtMs),
-        bandLane(bands, stretch),
+        bandLane(bands, busy, stretch),
         throughputLane(seconds, stretch, run.beganAtMs, peak),
         latencyLane(seconds, stretch, run.beganAtMs),
       ]),
@@ -111,7 +114,11 @@ function faultLane(faults: readonly FaultRecord[], stretch: Stretch, beganAtMs: 
 const barName = (kind: string, from: number, row: number): string =>
   `<text class="name" x="${(from + 4).toFixed(1)}" y="${row * (BAR + 3) + 9}">${escaped(kind)}</text>`;
 
-function bandLane(bands: ReadonlyMap<string, readonly Band[]>, stretch: Stretch): Lane {
+function bandLane(
+  bands: ReadonlyMap<string, readonly Band[]>,
+  busy: readonly Time[],
+  stretch: Stretch,
+): Lane {
   const rows = [...bands].map(([node, own], at) => {
     const y = at * (BAND + 3);
     const drawn = own
@@ -119,7 +126,14 @@ function bandLane(bands: ReadonlyMap<string, readonly Band[]>, stretch: Stretch)
       .map((band) => drawBand(band, stretch, node, y));
     return label(node, y + 11) + drawn.join('');
   });
-  return { height: Math.max(1, bands.size) * (BAND + 3) - 3, svg: rows.join('') };
+  const top = Math.max(1, bands.size) * (BAND + 3) - 3;
+  const strip = busy.filter(({ fromMs, toMs }) => fromMs < stretch.toMs && toMs > stretch.fromMs);
+  const drawn = strip.map(({ fromMs, toMs }) => {
+    const from = stretch.x(fromMs);
+    const width = Math.max(1, stretch.x(toMs) - from);
+    return `<rect class="busy" x="${from.toFixed(1)}" y="${top + 3}" width="${width.toFixed(1)}" height="5"><title>the host was too busy: G15 and G16 are not judged</title></rect>`;
+  });
+  return { height: top + 8, svg: rows.join('') + drawn.join('') };
 }
 
 function drawBand({ fromMs, toMs, role, term }: Band, stretch: Stretch, node: string, y: number) {

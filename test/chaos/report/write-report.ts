@@ -5,7 +5,7 @@ import { reportFile } from '../verdict/evidence.ts';
 import type { Verdict } from '../verdict/judge.ts';
 import type { LoadedRun } from '../verdict/load-history.ts';
 import { gapSection } from './gap-plot.ts';
-import { counted, duration, embedded, escaped } from './markup.ts';
+import { duration, embedded, escaped, numbered } from './markup.ts';
 import { momentScript } from './moment-script.ts';
 import {
   faultSummary,
@@ -41,7 +41,7 @@ function page(loaded: LoadedRun, verdict: Verdict): string {
 <title>Chaos run, seed ${run.seed}: ${verdict.outcome}</title><style>${style}</style></head>
 <body><main>
 <h1>Chaos run, seed ${run.seed}</h1>
-<p class="sub">${run.nodes} nodes, ${lasted}, ${counted(run.faults.length)} faults, ${counted(loaded.events)} events recorded</p>
+<p class="sub">${run.nodes} nodes, ${lasted}, ${numbered(run.faults.length, 'fault')}, ${numbered(loaded.events, 'event')} recorded</p>
 ${verdictSection(loaded, verdict)}
 ${tiles(loaded, verdict)}
 ${section('timeline', 'Timeline', legend() + timeline(loaded))}
