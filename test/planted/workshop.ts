@@ -45,11 +45,14 @@ export function closeWorkshop({ directory }: Workshop): void {
 
 const baseOf = ({ directory }: Workshop): string => join(directory, 'base');
 
-export async function plantBug(workshop: Workshop, bug: PlantedBug): Promise<Planted> {
+/** What is planted; without a hunter that runs tests, `build` is enough. */
+export type Plant = Pick<PlantedBug, 'name' | 'patches'> & Partial<Pick<PlantedBug, 'hunter'>>;
+
+export async function plantBug(workshop: Workshop, bug: Plant): Promise<Planted> {
   const directory = join(workshop.directory, bug.name.replaceAll(/\W+/g, '-'));
   rmSync(directory, { recursive: true, force: true });
   const base = baseOf(workshop);
-  if (bug.hunter.kind === 'tests') copySources(workshop, directory, base);
+  if (bug.hunter?.kind === 'tests') copySources(workshop, directory, base);
   else {
     mkdirSync(directory, { recursive: true });
     cpSync(join(base, 'tsconfig.json'), join(directory, 'tsconfig.json'));
@@ -65,7 +68,7 @@ export async function plantBug(workshop: Workshop, bug: PlantedBug): Promise<Pla
     mkdirSync(join(path, '..'), { recursive: true });
     writeFileSync(path, patched.source);
   }
-  if (bug.hunter.kind === 'tests' || files.length === 0) return { kind: 'planted', directory };
+  if (bug.hunter?.kind === 'tests' || files.length === 0) return { kind: 'planted', directory };
   const reason = await compile(workshop, directory, { files: files.map((file) => `src/${file}`) });
   return reason === undefined ? { kind: 'planted', directory } : { kind: 'problem', reason };
 }

@@ -41,7 +41,6 @@ export interface Counts {
 export function judge(loaded: LoadedRun): Verdict {
   const checked = checkHistory(historyOf(loaded));
   const violations = [
-    ...loaded.run.broken,
     ...checked.violations,
     ...checkHashes(loaded),
     ...checkHealthyTimes(loaded),
