@@ -45,7 +45,8 @@ export class Battle {
     const done = await Promise.allSettled(
       round.faults.map((planned) => this.#carryOut(planned, beganAtMs)),
     );
-    await this.#guard('after the round', () => untilWell(this.#options.arena));
+    const { arena, signal } = this.#options;
+    await this.#guard('after the round', () => untilWell(arena, signal));
     await this.#pause(round.calmMs);
     for (const outcome of done) {
       if (outcome.status === 'rejected') throw outcome.reason;

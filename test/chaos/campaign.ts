@@ -63,7 +63,7 @@ export async function runCampaign(settings: CampaignSettings): Promise<RunRecord
   const arena = await openArena({ nodes, directory, main, environment: smallLimits });
   try {
     for (const node of arena.nodes) node.start();
-    await untilWell(arena);
+    await untilWell(arena, settings.signal);
     const crowd = await Crowd.gather(arena.endpoints, settings.seed, (name) =>
       join(directory, `${name}${historySuffix}`),
     );
@@ -130,12 +130,13 @@ async function fightRounds(
   const skipped = skippedOf(arena, settings.kinds);
   for (const { kind, reason } of skipped) tell(`skipped: ${kind}, as ${reason}`);
   const kinds = settings.kinds.filter((kind) => reasonToSkip(arena, kind) === undefined);
-  if (kinds.length === 0) throw new Error('none of the faults asked for can be done here');
+  if (kinds.length === 0) return;
   for (const round of rounds({ seed, nodes, kinds })) {
+    if (signal.aborted) return;
     await battle.fight(round);
     const kills = battle.records.filter(({ kind }) => kind === 'killLeader').length;
     const enough = settings.kills !== undefined && kills >= settings.kills;
-    if (enough || signal.aborted || battle.broken.length > 0) return;
+    if (enough || battle.broken.length > 0) return;
     if (monotonicMs() - beganAtMs > durationMs) return;
   }
 }
@@ -149,7 +150,7 @@ async function comeToRest(
 ): Promise<Pick<RunRecord, 'finals' | 'hashes'>> {
   if (signal.aborted) return { finals: [], hashes: {} };
   try {
-    await untilWell(arena);
+    await untilWell(arena, signal);
     await crowd.settle();
     await delay(calmMs);
     return await readFinals(arena);

@@ -12,6 +12,8 @@ export interface ChaosOptions {
   readonly report: string | undefined;
   readonly keep: string | undefined;
   readonly main: string | undefined;
+  /** A run for each fault by itself. */
+  readonly each: boolean;
   readonly json: boolean;
 }
 
@@ -59,6 +61,7 @@ interface Parsed {
   readonly report?: string;
   readonly keep?: string;
   readonly main?: string;
+  readonly each?: boolean;
   readonly json?: boolean;
 }
 
@@ -73,6 +76,7 @@ export async function parseOptions(argv: readonly string[]): Promise<ChaosOption
     .option('--faults <names>', 'only these, with commas between', parseKinds)
     .option('--seed <n>', 'which faults strike whom and when, and what clients do', whole, 1)
     .addOption(new Option('--nodes <n>', 'members of the cluster').choices(['3', '5']).default('3'))
+    .option('--each', 'so many minutes for each fault by itself, and a table of all of them')
     .option('--kills <n>', 'end once the leader was killed so often', whole)
     .option('--report <file>', 'the report of the run, or of the last of several, as a page')
     .option('--keep <dir>', 'keep the histories, clean or not, in here')
@@ -95,6 +99,7 @@ export async function parseOptions(argv: readonly string[]): Promise<ChaosOption
     report: parsed.report,
     keep: parsed.keep,
     main: parsed.main,
+    each: parsed.each === true,
     json: parsed.json === true,
   };
 }

@@ -67,6 +67,25 @@ export function outcomeOf(judged: readonly Judged[]): Verdict['outcome'] {
   return outcomes.includes('void') ? 'void' : 'clean';
 }
 
+/** For docs/testing.md: a row for each run, which is of one fault. */
+export function tableOf(judged: readonly Judged[]): readonly string[] {
+  const rows = judged.map(({ run, verdict }) => {
+    const { counts, violations, voids, gaps } = verdict;
+    const operations = counts.acknowledged + counts.reads + counts.beats;
+    const found = distributionOf(gaps.flatMap(({ firstAckMs }) => firstAckMs ?? []));
+    const gap =
+      found === undefined ? '' : `${found.p50Ms.toFixed(0)} / ${found.maxMs.toFixed(0)} ms`;
+    const rounds = `${run.faults.length}${voids.length > 0 ? ' (void)' : ''}`;
+    const name = run.kinds.join() || run.skipped.map(({ kind }) => `${kind} (skipped)`).join();
+    return `| ${name} | ${rounds} | ${operations} | ${violations.length} | ${gap} |`;
+  });
+  return [
+    '| fault | rounds | operations | violations | gap p50 / max |',
+    '|---|---|---|---|---|',
+    ...rows,
+  ];
+}
+
 /** All runs together. The last line is what a CI looks for. */
 export function summaryOf(judged: readonly Judged[]): readonly string[] {
   const strikes = [...strikesOf(judged)].map(([kind, count]) => `${kind} ${count}`);

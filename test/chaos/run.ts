@@ -4,8 +4,9 @@ import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { runCampaign } from './campaign.ts';
+import type { FaultKind } from './faults/fault.ts';
 import { type ChaosOptions, parseOptions } from './options.ts';
-import { type Judged, linesOf, outcomeOf, strikesOf, summaryOf } from './outcome.ts';
+import { type Judged, linesOf, outcomeOf, strikesOf, summaryOf, tableOf } from './outcome.ts';
 import { ProgressLine } from './progress-line.ts';
 import { writeReport } from './report/write-report.ts';
 import { judge } from './verdict/judge.ts';
@@ -14,28 +15,41 @@ import { loadHistory } from './verdict/load-history.ts';
 const maxRunMinutes = 4;
 const exitCodes = { clean: 0, violation: 1, void: 3 } as const;
 const interruptedCode = 130;
-
-function replayLine(options: ChaosOptions, seed: number, minutes: number): string {
-  const { nodes, kinds } = options;
-  return `npm run chaos -- --seed ${seed} --nodes ${nodes} --faults ${kinds.join(',')} --minutes ${minutes}`;
-}
+/** To heal what was struck when a run is interrupted. */
+const graceMs = 20_000;
 
 interface Plan {
   readonly seed: number;
   readonly minutes: number;
-  readonly kills: number | undefined;
+  readonly kinds: readonly FaultKind[];
 }
+
+/** A run for each few minutes, or for each fault by itself. */
+function plansOf({ each, kinds, minutes, seed }: ChaosOptions): readonly Plan[] {
+  if (each) return kinds.map((kind) => ({ seed, minutes, kinds: [kind] }));
+  const count = Math.ceil(minutes / maxRunMinutes);
+  return Array.from({ length: count }, (_, at) => {
+    const left = Math.round((minutes - at * maxRunMinutes) * 1000) / 1000;
+    return { seed: seed + at, minutes: Math.min(maxRunMinutes, left), kinds };
+  });
+}
+
+const replayLine = ({ nodes }: ChaosOptions, { seed, minutes, kinds }: Plan): string =>
+  `npm run chaos -- --seed ${seed} --nodes ${nodes} --faults ${kinds.join(',')} --minutes ${minutes}`;
 
 async function runOne(
   options: ChaosOptions,
   plan: Plan,
+  kills: number | undefined,
   line: ProgressLine,
   signal: AbortSignal,
 ): Promise<Judged | undefined> {
-  const { seed, minutes, kills } = plan;
-  const directory = directoryOf(options, seed);
-  const { nodes, kinds, main } = options;
-  line.say(`seed ${seed}: ${nodes} nodes, ${minutes} minutes`);
+  const { seed, minutes, kinds } = plan;
+  const directory = directoryOf(options, plan);
+  const { nodes, main } = options;
+  line.say(
+    `seed ${seed}: ${nodes} nodes, ${minutes} minutes${options.each ? ` of ${kinds.join()}` : ''}`,
+  );
   const run = await runCampaign({
     seed,
     nodes,
@@ -44,7 +58,7 @@ async function runOne(
     durationMs: minutes * 60_000,
     directory,
     ...(main === undefined ? {} : { main }),
-    replay: replayLine(options, seed, minutes),
+    replay: replayLine(options, plan),
     signal,
     tell: (text) => line.say(`  ${text}`),
     progress: (now) => line.show(now),
@@ -67,33 +81,31 @@ async function runOne(
   return { run, verdict, kept: keeps ? directory : undefined };
 }
 
-function directoryOf({ keep }: ChaosOptions, seed: number): string {
+function directoryOf({ keep, each }: ChaosOptions, { seed, kinds }: Plan): string {
   if (keep === undefined) return mkdtempSync(join(tmpdir(), `rollcall-chaos-${seed}-`));
-  const directory = join(keep, `seed-${seed}`);
+  const directory = join(keep, each ? kinds.join() : `seed-${seed}`);
   rmSync(directory, { recursive: true, force: true });
   mkdirSync(directory, { recursive: true });
   return directory;
 }
 
-/** Runs until the time is over, the kills are done, something is wrong, or it is interrupted. */
+/** Runs until the time is over, the kills are done, a guarantee did not hold, or it is interrupted. Each fault by itself is run
+ * whatever the others brought. */
 async function runAll(
   options: ChaosOptions,
   line: ProgressLine,
   signal: AbortSignal,
 ): Promise<readonly Judged[]> {
   const judged: Judged[] = [];
-  let minutesLeft = options.minutes;
-  for (let seed = options.seed; minutesLeft > 0 && !signal.aborted; seed++) {
-    const minutes = Math.min(maxRunMinutes, minutesLeft);
-    minutesLeft = Math.round((minutesLeft - minutes) * 1000) / 1000;
+  for (const plan of plansOf(options)) {
     const killed = strikesOf(judged).get('killLeader') ?? 0;
     const kills = options.kills === undefined ? undefined : options.kills - killed;
-    if (kills !== undefined && kills <= 0) break;
-    const one = await runOne(options, { seed, minutes, kills }, line, signal);
+    if (signal.aborted || (kills !== undefined && kills <= 0)) break;
+    const one = await runOne(options, plan, kills, line, signal);
     if (one === undefined) break;
     judged.push(one);
     for (const text of linesOf(one)) line.say(text);
-    if (one.verdict.outcome === 'violation') break;
+    if (one.verdict.outcome === 'violation' && !options.each) break;
   }
   return judged;
 }
@@ -102,12 +114,17 @@ const options = await parseOptions(process.argv);
 const line = new ProgressLine(options.json ? process.stderr : process.stdout);
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => {
-    line.say(`${signal}: healing and clearing up`);
+  // The handler stays: without one the arena would end this process at the second signal, and at the first.
+  process.on(signal, () => {
+    if (interrupt.signal.aborted) process.exit(interruptedCode);
+    line.say(`${signal}: healing and clearing up; once more to stop at once`);
     interrupt.abort();
+    // What does not come back by itself is cleared away by the arena when this process ends.
+    setTimeout(() => process.exit(interruptedCode), graceMs).unref();
   });
 }
 const judged = await runAll(options, line, interrupt.signal);
+if (options.each) for (const row of tableOf(judged)) line.say(row);
 for (const text of summaryOf(judged)) line.say(text);
 if (options.json) {
   const runs = judged.map(({ run, verdict }) => {
