@@ -1,6 +1,6 @@
 // The process's one logger; every component gets a child of it. Events are short messages with fields, so that they can
 // be searched; nothing in raft/ or registry/ logs.
-import { type Logger, pino } from 'pino';
+import { type Logger, type LoggerOptions as LoggerOptionsOfPino, pino } from 'pino';
 import pretty from 'pino-pretty';
 
 export type { Logger } from 'pino';
@@ -22,9 +22,9 @@ export interface ProcessLogger {
 /** Bytes that may wait for a reader that does not keep up; beyond, lines are dropped rather than memory filled. */
 const MAX_BUFFERED_BYTES = 4 << 20;
 
-/** Lines wait until they are so many bytes, or for so long. */
+/** Lines wait until they are so many bytes, or for so long after the first of them. */
 const WRITE_BYTES = 4096;
-const WRITE_EVERY_MS = 20;
+const WRITE_AFTER_MS = 20;
 
 const PRETTY = {
   colorize: true,
@@ -41,12 +41,13 @@ export function createLogger({ level, format, descriptor }: LoggerOptions): Proc
     dest: descriptor,
     sync: false,
     minLength: WRITE_BYTES,
-    periodicFlush: WRITE_EVERY_MS,
     maxLength: MAX_BUFFERED_BYTES,
   });
   const stream = format === 'pretty' ? pretty({ destination, ...PRETTY }) : destination;
   const timestamp = pino.stdTimeFunctions.isoTime;
-  const log = pino({ level, base: null, timestamp, serializers: errorSerializer() }, stream);
+  const serializers = errorSerializer();
+  const hooks = thenSoon(() => destination.flush());
+  const log = pino({ level, base: null, timestamp, serializers, hooks }, stream);
   const flush = (): void => {
     try {
       destination.flushSync();
@@ -55,6 +56,23 @@ export function createLogger({ level, format, descriptor }: LoggerOptions): Proc
     }
   };
   return { log, flush };
+}
+
+/** Calls `write` a moment after a line, once for all that come until then; an idle process is not woken for it. */
+function thenSoon(write: () => void): NonNullable<LoggerOptionsOfPino['hooks']> {
+  let due = false;
+  const act = (): void => {
+    due = false;
+    write();
+  };
+  return {
+    logMethod(args, method) {
+      method.apply(this, args);
+      if (due) return;
+      due = true;
+      setTimeout(act, WRITE_AFTER_MS);
+    },
+  };
 }
 
 /** With --enable-source-maps, stacks are from here on mapped to the source when they are written, and only then. grpc-js takes
