@@ -60,9 +60,18 @@ export function searchInstances(
   const reads = readsByInstance(history);
   // One instance after the other: all of a long history at once would not fit.
   for (const instanceId of new Set([...writes.keys(), ...reads.one.keys()])) {
+    const own = writes.get(instanceId) ?? [];
+    const firstMs = own.reduce(
+      (first, { invokedAtMs }) => Math.min(first, invokedAtMs),
+      Number.POSITIVE_INFINITY,
+    );
+    // Before its first write there is nothing to explain about a read that says that it is not there.
+    const seen = reads.all.filter(
+      ({ returnedAtMs, values }) => returnedAtMs >= firstMs || values.has(instanceId),
+    );
     const operations = [
-      ...(writes.get(instanceId) ?? []).flatMap((write) => writeOperation(write, fateOf)),
-      ...reads.all.map((read) => readOperation(read, instanceId)),
+      ...own.flatMap((write) => writeOperation(write, fateOf)),
+      ...seen.map((read) => readOperation(read, instanceId)),
       ...(reads.one.get(instanceId) ?? []).map((read) => readOperation(read, instanceId)),
     ];
     const verdict = search(operations);
