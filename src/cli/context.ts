@@ -12,6 +12,8 @@ export interface CliContext {
   warn(text: string): void;
   /** `-` is standard input. Throws when it cannot be read. */
   readText(path: string): string;
+  /** Asks the operator and resolves with the line of the answer; '' where nobody can answer. */
+  ask(question: string): Promise<string>;
   /** Lower-case hexadecimal digits of so many random bytes. */
   randomHex(bytes: number): string;
   /** Aborted at the first SIGINT or SIGTERM once asked for; a second signal ends the process at once. */

@@ -1,6 +1,7 @@
 // The process as a CliContext: environment, standard streams, signals, chance.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { createInterface } from 'node:readline';
 import type { CliContext } from './context.ts';
 import { systemRuntime } from './system-clock.ts';
 
@@ -17,12 +18,25 @@ export function processContext(): CliContext {
     print: (text) => process.stdout.write(`${text}\n`),
     warn: (text) => process.stderr.write(`${text}\n`),
     readText: (path) => readFileSync(path === '-' ? 0 : path, 'utf8'),
+    ask,
     randomHex: (bytes) => randomBytes(bytes).toString('hex'),
     interruption() {
       interruption ??= listenForSignals();
       return interruption;
     },
   };
+}
+
+async function ask(question: string): Promise<string> {
+  const lines = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return await new Promise<string>((resolve) => {
+      lines.once('close', () => resolve(''));
+      lines.question(question, resolve);
+    });
+  } finally {
+    lines.close();
+  }
 }
 
 function listenForSignals(): AbortSignal {

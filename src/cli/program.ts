@@ -8,6 +8,7 @@ import { addDev } from './commands/dev.ts';
 import { addHeartbeat } from './commands/heartbeat.ts';
 import { addGet, addInstances, addServices } from './commands/lists.ts';
 import { addMember, addMembers, addTransferLeader } from './commands/members.ts';
+import { addRecover } from './commands/recover.ts';
 import { addRegister } from './commands/register.ts';
 import { addServer } from './commands/server.ts';
 import { addSnapshot } from './commands/snapshot.ts';
@@ -43,6 +44,7 @@ function createProgram(context: CliContext, version: string): Command {
   program.commandsGroup('Data:');
   addSnapshot(program, context);
   addCheckData(program, context);
+  addRecover(program, context);
   program.commandsGroup('Services:');
   addRegister(program, context);
   addDeregister(program, context);

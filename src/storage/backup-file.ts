@@ -4,7 +4,7 @@ import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { type BackupPart, type BackupPreface, decodeBackup } from '../node/backup-stream.ts';
 import { SnapshotFormatError, type StreamHeader } from '../node/snapshot-stream.ts';
-import { imageHasher } from '../registry/index.ts';
+import { imageHasher, type StoredRecord } from '../registry/index.ts';
 import { diskFiles } from './wal/wal-files.ts';
 
 /** What a verified backup holds. */
@@ -82,6 +82,13 @@ export async function verifyBackup(path: string): Promise<BackupSummary> {
     throw new DamagedBackupError(path, `${told}: the state store it was made of is damaged`);
   }
   return { preface, header, records, bytes: (await stat(path)).size };
+}
+
+/** The records of a backup, block by block. Throws DamagedBackupError. */
+export async function* recordsOf(
+  path: string,
+): AsyncGenerator<readonly StoredRecord[], void, undefined> {
+  for await (const part of partsOf(path)) if (part.kind === 'records') yield part.records;
 }
 
 async function* partsOf(path: string): AsyncGenerator<BackupPart, void, undefined> {

@@ -7,6 +7,7 @@ import { type LogIndex, logIndex } from '../lib/ids.ts';
 import { decodeClusterRecord } from '../node/cluster-record.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { type Rebuilt, rebuild, type SurveyedState, surveyState } from './data-survey.ts';
+import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError, DamagedLogError, DiskError } from './errors.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { type InspectedLog, inspectLog, ownerOfLog } from './wal/inspect.ts';
@@ -61,7 +62,8 @@ export async function checkData(path: string): Promise<DataCheck> {
   }
 }
 
-async function checkLocked(directory: string): Promise<DataCheck> {
+/** The same for who holds the lock. */
+export async function checkLocked(directory: string): Promise<DataCheck> {
   const names = (await readdir(directory)).filter(
     (name) => !/^lock-[0-9a-f]{16}\.sock$/.test(name),
   );
@@ -98,7 +100,11 @@ function checkNames(names: readonly string[]): readonly Finding[] {
     /^(identity\.json(\.tmp)?|wal|state(\.incoming|\.sealed|\.sealed\.tmp|\.old)?|former-.*|epoch\.new)$/;
   const strange = names.filter((name) => !known.test(name));
   const findings: Finding[] = [];
-  if (names.includes('epoch.new')) {
+  if (names.includes(EPOCH_BUILT) && names.includes('identity.json')) {
+    const text =
+      'A `rollcall recover` was interrupted before it changed anything: epoch.new is its beginning.';
+    findings.push({ part: 'directory', verdict: 'note', text, advice: '' });
+  } else if (names.includes(EPOCH_BUILT)) {
     const text = 'A `rollcall recover` or `rollcall snapshot restore` was interrupted here.';
     findings.push({
       part: 'directory',
@@ -184,7 +190,7 @@ async function checkLog(
       : `entries ${floor.index + 1} to ${lastIndex}`;
   add(
     'sound',
-    `The log is whole: ${log.segments} segments with ${entries}, term ${hardState.term}, known to be committed up to ${hardState.commitIndex}.`,
+    `The log is whole: ${log.segments === 1 ? 'one segment' : `${log.segments} segments`} with ${entries}, term ${hardState.term}, known to be committed up to ${hardState.commitIndex}.`,
   );
   if (log.torn !== undefined) {
     const { file, offset, bytes } = log.torn;

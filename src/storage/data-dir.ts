@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { lockDataDir, type DataDirLock } from './data-dir-lock.ts';
+import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError, DiskError, replaceAdvice } from './errors.ts';
 import { readIdentity, writeIdentity, type Identity } from './identity.ts';
 import { statePaths } from './state-files.ts';
@@ -59,6 +60,7 @@ async function openLocked(
   const { nodeId, clusterId } = options;
   let identity = await readIdentity(directory);
   if (identity === undefined) {
+    if ((await readdir(directory)).includes(EPOCH_BUILT)) throw interrupted(directory);
     const { current, incoming, old } = statePaths(statePath);
     for (const path of [walPath, current, incoming, old]) {
       if (!(await isEmptyOrAbsent(path))) throw lost(directory);
@@ -115,6 +117,14 @@ function checkOwner(directory: string, identity: Identity, options: DataDirOptio
       `The data-dir ${directory} belongs to cluster ${identity.clusterId}, not to ${options.clusterId}`,
     );
   }
+}
+
+function interrupted(directory: string): DataDirError {
+  return new DataDirError(
+    11,
+    `In the data-dir ${directory} a \`rollcall recover\` or \`rollcall snapshot restore\` was interrupted: run the same command ` +
+      'again, it goes on where it was.',
+  );
 }
 
 function lost(directory: string): DataDirError {

@@ -51,6 +51,15 @@ export class FakeContext implements CliContext {
     return text;
   }
 
+  /** What the operator answers, one after the other; then nobody answers. */
+  readonly answers: string[] = [];
+  readonly questions: string[] = [];
+
+  ask(question: string): Promise<string> {
+    this.questions.push(question);
+    return Promise.resolve(this.answers.shift() ?? '');
+  }
+
   /** 00000001, 00000002, …: distinct, as random bytes are. */
   randomHex(bytes: number): string {
     this.#drawn++;

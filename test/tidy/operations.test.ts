@@ -126,7 +126,7 @@ describe('docs/operations.md', () => {
   });
 
   test('an invented command or option would be noticed', async () => {
-    expect((await resolve('recover n1')).help).toBe('');
+    expect((await resolve('defragment n1')).help).toBe('');
     const { help, options } = await resolve('status --force');
     expect(help).not.toContain(options[0]);
   });

@@ -5,6 +5,7 @@ import type { BackupSummary } from '../../storage/backup-file.ts';
 import { addClientOptions, type ClientFlags, withClient } from '../client-options.ts';
 import type { CliContext } from '../context.ts';
 import { offline } from '../offline.ts';
+import { aboveRevision, addPlaceOptions, placeOf } from '../place-options.ts';
 import { formatBytes, printable } from '../table.ts';
 
 export function addSnapshot(program: Command, context: CliContext): void {
@@ -23,6 +24,58 @@ export function addSnapshot(program: Command, context: CliContext): void {
   addClientOptions(save, { namespace: false }).action((file: string, flags: ClientFlags) =>
     saveSnapshot(file, flags, context),
   );
+  addRestore(snapshot, context);
+}
+
+interface RestoreFlags {
+  readonly aboveRevision: number;
+  readonly json?: true;
+}
+
+function addRestore(snapshot: Command, context: CliContext): void {
+  const restore = snapshot
+    .command('restore')
+    .summary('begin a new cluster with a backup')
+    .description(
+      'Makes an empty data directory the only member of a new cluster that begins with the backup. Give it the same flags as\n' +
+        'the server; the other nodes join that one with empty directories and --join. See docs/recovery.md.',
+    )
+    .argument('<file>', 'the backup');
+  addPlaceOptions(restore)
+    .option(...aboveRevision)
+    .option('--json', 'print the new cluster as JSON')
+    .action((file: string, flags: RestoreFlags) => restoreSnapshot(restore, file, flags, context));
+}
+
+async function restoreSnapshot(
+  command: Command,
+  file: string,
+  { aboveRevision: above, json }: RestoreFlags,
+  context: CliContext,
+): Promise<void> {
+  const place = placeOf(command, context);
+  const { dataDir } = place;
+  const { restoreBackup } = await import('../../storage/restore.ts');
+  const plan = { ...place, aboveRevision: above, unixNowMs: context.runtime.unixNow() };
+  const restored = await offline(() => restoreBackup(file, dataDir, plan));
+  const { clusterUuid, incarnation, revision, backup } = restored;
+  if (json === true) {
+    const form = {
+      data_dir: dataDir,
+      cluster_uuid: clusterUuid,
+      incarnation,
+      ...summaryForm(backup),
+    };
+    context.print(JSON.stringify({ ...form, revision: String(revision) }));
+    return;
+  }
+  const lines = [
+    `${dataDir} is now ${place.nodeId}, the only member of a new cluster ${place.clusterId} (${clusterUuid}).`,
+    `It begins at revision ${revision} with the backup: ${sentence(backup)}.`,
+    'What was acknowledged after that backup is lost. Old resume and page tokens are told apart from new ones.',
+    'Start it with the same flags; start the other nodes with empty data directories and --join.',
+  ];
+  context.print(lines.map(printable).join('\n'));
 }
 
 async function saveSnapshot(path: string, flags: ClientFlags, context: CliContext): Promise<void> {
