@@ -5,6 +5,7 @@ import { ClientWorld } from './client-world.ts';
 import { gatherHerd } from './herd.ts';
 import { HistoryFile } from './history-file.ts';
 import { startKeepers } from './keepers.ts';
+import { startLoyal } from './loyal.ts';
 import { startSessions } from './sessions.ts';
 import { startSilent } from './silent.ts';
 import { watchForStalls } from './stalls.ts';
@@ -41,9 +42,8 @@ export class ClientParty {
     await party.#watchers.ready();
     tell({ kind: 'ready' });
     const world = party.#world;
-    for (const start of [startWriters, startKeepers, startSilent, startSessions, startWalkers]) {
-      start(world);
-    }
+    const plays = [startWriters, startKeepers, startLoyal, startSilent];
+    for (const start of [...plays, startSessions, startWalkers]) start(world);
     return party;
   }
 

@@ -1,7 +1,8 @@
 // Power cuts: the process dies and so does everything that was written and not synced.
+import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ArenaNode } from '../arena/arena.ts';
-import { type Fault, NoEffect, type Strike } from './fault.ts';
+import { type Battlefield, type Fault, NoEffect, type Strike } from './fault.ts';
 import { idsOf, revive, takeFollower, takeLeader } from './node-state.ts';
 
 async function cutPower(
@@ -49,5 +50,18 @@ export const powerCutAll: Fault = {
   alone: true,
   takes: (nodes) => nodes,
   lastsMs: (random) => random.integer(50, 500),
-  strike: (field) => cutPower(field.free(), 'power cut of all nodes', 'powerCutAll'),
+  strike: async (field) => {
+    const slowed = await slowDisks(field);
+    return cutPower(field.free(), `power cut of all nodes${slowed}`, 'powerCutAll');
+  },
 };
+
+/** Now and then all disks are slow for a moment before: then much is under way on each of them at once, and what was said
+ * too early is lost everywhere. Says so in words. */
+async function slowDisks({ arena, random, free }: Battlefield): Promise<string> {
+  const delayMs = random.integer(100, 400);
+  if (random.next() < 0.5 || arena.missing.has('slowDisk')) return '';
+  await Promise.all(free().map((node) => node.disk.slow(delayMs)));
+  await delay(3 * delayMs);
+  return `, each write of which took ${delayMs} ms longer just before`;
+}

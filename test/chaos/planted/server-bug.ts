@@ -1,5 +1,7 @@
 // A bug of the server, planted as patches of a copy of the build, and the faults that should bring it to light.
+import { present } from '../../../src/lib/assert.ts';
 import type { Patch } from '../../planted/bug.ts';
+import { simulatedBugs } from '../../sim/planted/bugs.ts';
 import type { FaultKind } from '../faults/fault.ts';
 
 export interface ServerBug {
@@ -21,4 +23,15 @@ export function bug(
 ): ServerBug {
   const all = Array.isArray(patches) ? (patches as readonly Patch[]) : [patches as Patch];
   return { name, kinds, patches: all, seconds };
+}
+
+/** A bug that the simulator hunts, too: what it finds must be found on real processes as well. */
+export function simulated(
+  name: string,
+  kinds: readonly FaultKind[],
+  seconds = QUICK_SECONDS,
+): ServerBug {
+  const same = simulatedBugs.find((one) => one.name === name);
+  const { patches } = present(same, `there is a simulated bug "${name}"`);
+  return { name, kinds, patches, seconds };
 }

@@ -1,0 +1,40 @@
+// Bugs of leases: who is expired although it shows life, who is never expired, and who is told that it lives when it does not.
+import { patch } from '../../sim/planted/planted.ts';
+import { bug, type ServerBug, simulated } from './server-bug.ts';
+
+export const leaseBugs: readonly ServerBug[] = [
+  simulated('a heartbeat is acknowledged without a confirmed round', ['pauseLeader'], 40),
+  simulated('a new leader gives a lease only what is left of it', ['killLeader']),
+  bug(
+    'a pause of the node counts as silence of its clients',
+    ['pauseAll'],
+    patch('node/engine.ts', 'this.#parts.leases.pause(gapMs);\n', ''),
+    40,
+  ),
+  bug(
+    'leases go by the wall clock',
+    ['wallClock'],
+    [
+      patch(
+        'node/assembly.ts',
+        'return createLeases({\n    clock,',
+        'return createLeases({\n    clock: { ...clock, now: () => clock.unixNow() },',
+      ),
+      patch(
+        'node/engine.ts',
+        'leases.lead(options.clock.now());',
+        'leases.lead(options.clock.unixNow());',
+      ),
+      patch('node/engine.ts', 'leases.tick(now);', 'leases.tick(options.clock.unixNow());'),
+    ],
+  ),
+  bug(
+    'a new leader knows no lease of those who registered before it',
+    ['killLeader'],
+    patch(
+      'node/lease-table.ts',
+      'for (const record of this.#host.registry.records()) {',
+      'for (const record of [...this.#host.registry.records()].slice(0, 0)) {',
+    ),
+  ),
+];
