@@ -1,4 +1,4 @@
-// The commands of docs/operations.md, as they stand there: taken from between the marks, with the addresses, names and
+// The commands of docs/operations.md and docs/recovery.md, as they stand there: taken from between the marks, with the addresses, names and
 // directory of the document replaced by those of the cluster under test, and run by a shell. A command that is wrong in the
 // document fails here.
 import { spawn } from 'node:child_process';
@@ -16,10 +16,10 @@ export type Runbook = ReadonlyMap<string, string>;
 /** Also within a list, where marks and commands are indented. */
 const marked = /<!-- runbook ([a-z]+): ([^>]+) -->\n+ *```\n([^]*?)\n *```/g;
 
-export function readRunbook(name: string): Runbook {
-  const document = readFileSync(join(repositoryRoot(), 'docs', 'operations.md'), 'utf8');
-  const parts = [...document.matchAll(marked)].filter(([, book]) => book === name);
-  if (parts.length === 0) throw new Error(`docs/operations.md has no runbook "${name}"`);
+export function readRunbook(name: string, document = 'operations.md'): Runbook {
+  const page = readFileSync(join(repositoryRoot(), 'docs', document), 'utf8');
+  const parts = [...page.matchAll(marked)].filter(([, book]) => book === name);
+  if (parts.length === 0) throw new Error(`docs/${document} has no runbook "${name}"`);
   return new Map(parts.map(([, , where = '', commands = '']) => [where, commands]));
 }
 

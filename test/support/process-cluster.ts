@@ -43,6 +43,8 @@ export interface ProcessClusterOptions {
   readonly flags?: readonly string[];
   /** Further variables for every server. */
   readonly environment?: Readonly<Record<string, string>>;
+  /** For the first leader, in milliseconds. Default 20 000. */
+  readonly startWithinMs?: number;
   /** A command to run the server under, as `['strace', '-f', …]`, its output into `directory`; by default none. */
   readonly wrap?: (nodeId: string, directory: string) => readonly string[];
 }
@@ -177,7 +179,7 @@ export class ProcessCluster {
     const cluster = new ProcessCluster(nodes, directory, temporary);
     for (const node of nodes) node.start();
     try {
-      await cluster.waitForLeader();
+      await cluster.waitForLeader(options.startWithinMs);
     } catch (error) {
       await cluster.stop('SIGKILL');
       throw error;
