@@ -64,7 +64,7 @@ function tornFrame(random: Random, { segmentId, sequence, previousCrc }: LogEnd)
 }
 
 /** Leaves half a write behind the end of a log; says where. */
-async function tearTail(dataDir: string, random: Random): Promise<string> {
+export async function tearTail(dataDir: string, random: Random): Promise<string> {
   const directory = join(dataDir, 'wal');
   const names = (await readdir(directory)).filter((name) => segmentIdOf(name) !== undefined);
   for (const name of names.toSorted().toReversed()) {
