@@ -7,6 +7,7 @@ import type { LogImage, LogStore } from '../../src/node/ports.ts';
 import type { NodeStatus } from '../../src/node/registry-node.ts';
 import type { LogEntry, LogFloor, PersistBatch } from '../../src/raft/index.ts';
 import { MembershipLedger } from './membership-ledger.ts';
+import { type KnownDisk, MessageLedger } from './message-ledger.ts';
 
 interface NodeLog {
   /** Term by index - 1: as handed to the disk, and as known to be on it. */
@@ -25,6 +26,7 @@ export interface LogWitness {
 
 export class RaftLedger {
   readonly membership = new MembershipLedger();
+  readonly messages: MessageLedger;
   readonly #blame: (violation: Violation) => void;
   readonly #logs = new Map<string, NodeLog>();
   readonly #leaders = new Map<number, string>();
@@ -43,6 +45,7 @@ export class RaftLedger {
 
   constructor(blame: (violation: Violation) => void) {
     this.#blame = blame;
+    this.messages = new MessageLedger((node) => this.#disk(node), blame);
   }
 
   /** Entries known to be committed, by index. */
@@ -79,6 +82,8 @@ export class RaftLedger {
       }
     }
     const { term, votedFor } = image.hardState;
+    // It may have been written although nobody learnt that it was.
+    if (votedFor !== undefined) this.#votes.set(`${term} ${node}`, votedFor);
     this.#logs.set(node, { written: [...found], durable: found, term, votedFor });
   }
 
@@ -264,6 +269,13 @@ export class RaftLedger {
     if (log.written[commitIndex - 1] !== this.#committed[commitIndex - 1]) {
       this.#say('raft', `${node} has another committed entry at ${commitIndex}`);
     }
+  }
+
+  #disk(node: string): KnownDisk | undefined {
+    const log = this.#logs.get(node);
+    if (log === undefined) return undefined;
+    const { durable, term } = log;
+    return { durable, term, voteIn: (asked) => this.#votes.get(`${asked} ${node}`) };
   }
 
   /** Nodes on whose disk the entry is, or was before it was lost. */

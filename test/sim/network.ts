@@ -2,6 +2,7 @@
 // lose. What travels are the bytes of the real wire format.
 import { present } from '../../src/lib/assert.ts';
 import type { Random } from '../../src/lib/random.ts';
+import type { Message } from '../../src/raft/index.ts';
 import type { SimTransport } from './transport.ts';
 import type { Timeline } from './timeline.ts';
 
@@ -51,6 +52,8 @@ export class SimNetwork {
     broken: 0,
     resumed: 0,
   };
+  /** Told of every consensus message as it is sent. */
+  said: (from: string, to: string, message: Message) => void = () => undefined;
   /** The stream over which each snapshot was asked for last. */
   readonly #pulls = new Map<string, unknown>();
   readonly #listening = new Map<string, SimTransport>();

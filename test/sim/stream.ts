@@ -32,6 +32,7 @@ export class SimStream {
     const { parameters, counts } = this.#network;
     const kept = frames.filter((frame) => {
       if (frame.kind === 'snapshotRequest') this.#network.pulled(frame.snapshotId, this);
+      if (frame.kind === 'raft') this.#network.said(this.from.self, this.to.self, frame.message);
       if (frame.kind !== 'raft' || !this.#network.happens(parameters.lost)) return true;
       counts.lost++;
       return false;

@@ -80,6 +80,7 @@ export class World {
       tell: tell && ((node: string, line: string): void => tell(timeline.nowMs, node, line)),
     };
     const { network, ledger } = this;
+    network.said = (from, to, message) => ledger.messages.said(from, to, message);
     const log = (node: string) => createNodeLog(logHost, node);
     const ask = (self: MemberIdentity, process: Process): Promise<readonly Member[]> =>
       askToJoin(this.#clients, this.#random(`${process.name} asks`), self, process);
