@@ -81,6 +81,14 @@ describe('a recovered survivor', () => {
     rmSync(path, { recursive: true });
   });
 
+  test('has what the log replaced and removed since the state was written, each once', async () => {
+    const path = join(root, 'changed');
+    await makeDataDir(path, { instances: 20, changes: 9, flushedAt: 22 });
+    await recoverSurvivor(path, plan);
+    expect(await recordsOf(path)).toEqual(sorted(contentOf(20, 9).records));
+    rmSync(path, { recursive: true });
+  });
+
   test('is the only voter of another cluster, at the address it had', async () => {
     const before = JSON.parse(identityOf(directory)) as Record<string, string>;
     await recoverSurvivor(directory, plan);

@@ -10,7 +10,7 @@ import {
   registryDefaults,
   type StoredRecord,
 } from '../../src/registry/index.ts';
-import { entryOf } from './data-dirs.ts';
+import { entriesOf } from './data-dirs.ts';
 
 export interface BackupContent {
   readonly records: readonly StoredRecord[];
@@ -20,12 +20,13 @@ export interface BackupContent {
   readonly savedAtMs?: number;
 }
 
-export function contentOf(instances: number): BackupContent {
+/** What a data-dir of this plan (data-dirs.ts) amounts to. */
+export function contentOf(instances: number, changes = 0): BackupContent {
   const registry = createRegistry(registryDefaults);
-  for (let number = 1; number <= instances; number++) {
-    registry.apply(decodeCommand(entryOf(number).payload));
-  }
-  return { records: registry.takeDirty(), meta: registry.meta() };
+  for (const { payload } of entriesOf({ instances, changes }))
+    registry.apply(decodeCommand(payload));
+  const records = registry.takeDirty().filter(({ value }) => value !== undefined);
+  return { records, meta: registry.meta() };
 }
 
 const record = clusterRecordOf('rollcall', [

@@ -7,6 +7,7 @@ import { clusterRecordOf, encodeClusterRecord } from '../../src/node/cluster-rec
 import type { LogEntry, LogFloor } from '../../src/raft/index.ts';
 import {
   type Command,
+  type CommandBody,
   createRegistry,
   decodeCommand,
   encodeCommand,
@@ -17,7 +18,7 @@ import {
 import { type DataDir, openDataDir } from '../../src/storage/data-dir.ts';
 import { openStateStore } from '../../src/storage/state-store.ts';
 import { openWal } from '../../src/storage/wal/open-wal.ts';
-import { register } from '../registry/fixtures.ts';
+import { deregister, register } from '../registry/fixtures.ts';
 
 export const options = { nodeId: 'n1', clusterId: 'rollcall' } as const;
 const segmentBytes = 1 << 17;
@@ -25,6 +26,8 @@ const segmentBytes = 1 << 17;
 export interface DataPlan {
   /** Registrations, one entry each, all with the request_id of their number. */
   readonly instances: number;
+  /** Entries after those, which take turns in replacing and in removing one of the first instances. Default 0. */
+  readonly changes?: number;
   /** After how many of them the state was written last; 0: never. */
   readonly flushedAt: number;
   /** Entries at the end that the log does not know to be committed. Default 0. */
@@ -33,8 +36,16 @@ export interface DataPlan {
   readonly trimmed?: boolean;
 }
 
-function commandOf(number: number): Command {
-  const body = register({ instanceId: `i${number}`, metadata: new Map([['number', `${number}`]]) });
+function bodyOf(number: number): CommandBody {
+  return register({ instanceId: `i${number}`, metadata: new Map([['number', `${number}`]]) });
+}
+
+function changeOf(number: number): CommandBody {
+  if (number % 2 === 0) return deregister(`i${number}`);
+  return register({ instanceId: `i${number}`, metadata: new Map([['changed', `${number}`]]) });
+}
+
+function commandOf(number: number, body: CommandBody): Command {
   return {
     header: {
       registryTimeMs: number * 10,
@@ -48,12 +59,21 @@ function commandOf(number: number): Command {
   };
 }
 
-export const entryOf = (number: number): LogEntry => ({
+const entryOf = (number: number, body = bodyOf(number)): LogEntry => ({
   index: logIndex(number + 1),
   term: term(2),
   kind: 'command',
-  payload: encodeCommand(commandOf(number)),
+  payload: encodeCommand(commandOf(number, body)),
 });
+
+/** The commands of a plan, in order, from entry 2 on. */
+export function entriesOf({ instances, changes = 0 }: Pick<DataPlan, 'instances' | 'changes'>) {
+  const registrations = Array.from({ length: instances }, (_, at) => entryOf(at + 1));
+  const later = Array.from({ length: changes }, (_, at) =>
+    entryOf(instances + at + 1, changeOf(at + 1)),
+  );
+  return [...registrations, ...later];
+}
 
 /** Three members, of which this is n1. */
 function recordFor({ identity }: DataDir) {
@@ -75,7 +95,7 @@ function memberOf(id: string, incarnation: string) {
 }
 
 export async function makeDataDir(directory: string, plan: DataPlan): Promise<void> {
-  const { instances, flushedAt, uncommitted = 0, trimmed = false } = plan;
+  const { flushedAt, uncommitted = 0, trimmed = false } = plan;
   const dataDir = await openDataDir(directory, options);
   const record = recordFor(dataDir);
   const configuration = { index: logIndex(1), payload: encodeClusterRecord(record) };
@@ -85,7 +105,7 @@ export async function makeDataDir(directory: string, plan: DataPlan): Promise<vo
     kind: 'bootstrap',
     payload: configuration.payload,
   };
-  const entries = [first, ...Array.from({ length: instances }, (_, at) => entryOf(at + 1))];
+  const entries = [first, ...entriesOf(plan)];
   const committed = logIndex(entries.length - uncommitted);
   const owner = dataDir.identity.incarnation;
   const wal = await openWal(dataDir.walPath, { owner, segmentBytes });
