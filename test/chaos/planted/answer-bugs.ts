@@ -5,13 +5,10 @@ import { bug, type ServerBug, simulated } from './server-bug.ts';
 
 export const answerBugs: readonly ServerBug[] = [
   simulated('a read is confirmed without a quorum', ['pauseLeader', 'isolateLeader']),
-  simulated('a client is shown an older revision than it has seen', [
-    'isolateLeader',
-    'killFollower',
-  ]),
+  simulated('a client is shown an older revision than it has seen', ['isolateLeader']),
   bug(
     'a resumed watch skips the first revision that it missed',
-    ['killLeader'],
+    ['pauseLeader'],
     patch(
       'node/watch-cursor.ts',
       'return this.#after(resumeAt.revision);',
@@ -20,7 +17,7 @@ export const answerBugs: readonly ServerBug[] = [
   ),
   bug(
     'a merged message leaves out who has gone',
-    ['killFollower'],
+    ['pauseLeader'],
     patch(
       'node/watch-projection.ts',
       'changes: [...merged.values()] };',

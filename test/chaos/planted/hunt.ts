@@ -79,8 +79,9 @@ async function runOnce(
       tell: (line) => tell(`  ${line}`),
       progress: () => undefined,
     });
-    const verdict = judge(await loadHistory(directory));
-    return outcomeOf(verdict, directory);
+    // Writes that were still open have no record: what is left of the history explains nothing.
+    if (signal.aborted) return { kind: 'spoilt', reason: 'interrupted' };
+    return outcomeOf(judge(await loadHistory(directory)), directory);
   } catch (error) {
     return { kind: 'spoilt', reason: `seed ${seed}: ${String(error)}` };
   } finally {

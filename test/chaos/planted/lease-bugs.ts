@@ -6,12 +6,6 @@ export const leaseBugs: readonly ServerBug[] = [
   simulated('a heartbeat is acknowledged without a confirmed round', ['pauseLeader'], 40),
   simulated('a new leader gives a lease only what is left of it', ['killLeader']),
   bug(
-    'a pause of the node counts as silence of its clients',
-    ['pauseAll'],
-    patch('node/engine.ts', 'this.#parts.leases.pause(gapMs);\n', ''),
-    40,
-  ),
-  bug(
     'leases go by the wall clock',
     ['wallClock'],
     [

@@ -136,9 +136,8 @@ const { only = [] } = values;
 const bugs = serverBugs.filter(
   ({ name }) => only.length === 0 || only.some((text) => name.includes(text)),
 );
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-  process.once(signal, () => interrupt.abort());
-}
+// Not once: an arena that finds itself alone with the signal ends the process.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => interrupt.abort());
 if (values.help) console.log(USAGE);
 else if (values.list) for (const { name } of bugs) console.log(name);
 else process.exitCode = await huntAll(bugs);
