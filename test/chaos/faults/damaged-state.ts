@@ -2,13 +2,24 @@
 // from the log, or comes as a snapshot.
 import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { ClassicLevel } from 'classic-level';
 import type { Random } from '../../../src/lib/random.ts';
+import { metaKey } from '../../../src/storage/keys.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import { type Fault, NoEffect } from './fault.ts';
 import { expectEffect, logEnd, logSince, revive, takeFollower, takeLeader } from './node-state.ts';
 
-type Damage = 'current' | 'manifest' | 'table' | 'flip' | 'everything';
-const damages: readonly Damage[] = ['current', 'manifest', 'table', 'flip', 'everything'];
+type Damage = 'current' | 'manifest' | 'table' | 'flip' | 'record' | 'everything';
+/** Twice what LevelDB itself cannot notice. */
+const damages: readonly Damage[] = [
+  'current',
+  'manifest',
+  'table',
+  'flip',
+  'record',
+  'record',
+  'everything',
+];
 
 /** The largest file of that kind, which is never one that was just begun. */
 async function largest(directory: string, wanted: RegExp): Promise<string | undefined> {
@@ -37,6 +48,20 @@ async function flipMiddle(path: string): Promise<void> {
   }
 }
 
+/** Takes a record out by the front door: for LevelDB all is well, and only the hash over all records tells. */
+async function loseRecord(directory: string, random: Random): Promise<string> {
+  const database = new ClassicLevel<string>(directory);
+  try {
+    const keys = (await database.keys().all()).filter((key) => key !== metaKey);
+    const key = keys[random.integer(0, Math.max(1, keys.length))];
+    if (key === undefined) return 'no record to lose';
+    await database.del(key, { sync: true });
+    return `the record ${key} lost`;
+  } finally {
+    await database.close();
+  }
+}
+
 /** Does it and says what was done. */
 async function damage(dataDir: string, random: Random): Promise<string> {
   const directory = join(dataDir, 'state');
@@ -55,6 +80,8 @@ async function damage(dataDir: string, random: Random): Promise<string> {
     case 'flip':
       if (records !== undefined) await flipMiddle(records);
       return `64 bytes in ${records?.split('/').at(-1) ?? 'nothing'} turned around`;
+    case 'record':
+      return loseRecord(directory, random);
     case 'everything':
       await rm(directory, { recursive: true });
       return 'all of it deleted';

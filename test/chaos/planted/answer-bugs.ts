@@ -26,8 +26,9 @@ export const answerBugs: readonly ServerBug[] = [
   ),
   bug(
     'a write whose answer was lost is told as failed',
-    ['killLeader'],
+    ['isolateLeader', 'pauseLeader'],
     [
+      patch('node/writes.ts', 'if (handedIn(write)) write.uncertain = true;\n', ''),
       patch(
         'node/writes.ts',
         "write.uncertain = true;\n    if (write.call.requestId === '') this.#fail(write, 'outcomeUnknown', UNKNOWN);",

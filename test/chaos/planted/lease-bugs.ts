@@ -4,7 +4,6 @@ import { bug, type ServerBug, simulated } from './server-bug.ts';
 
 export const leaseBugs: readonly ServerBug[] = [
   simulated('a heartbeat is acknowledged without a confirmed round', ['pauseLeader'], 40),
-  simulated('a new leader gives a lease only what is left of it', ['killLeader']),
   bug(
     'leases go by the wall clock',
     ['wallClock'],
@@ -24,7 +23,7 @@ export const leaseBugs: readonly ServerBug[] = [
   ),
   bug(
     'a new leader knows no lease of those who registered before it',
-    ['killLeader'],
+    ['pauseLeader'],
     patch(
       'node/lease-table.ts',
       'for (const record of this.#host.registry.records()) {',
