@@ -24,6 +24,8 @@ export class SimDisk {
   #aimed: (() => void) | undefined;
   /** Nothing completes before this moment. */
   stalledUntilMs = 0;
+  /** Until then a call is held by a stall, which may have been healed since. */
+  heldUntilMs = 0;
   /** How many of the next calls of each kind fail. */
   failWrites = 0;
   failReads = 0;
@@ -113,6 +115,7 @@ export class SimDisk {
     const reads = call.action === 'read' || call.action === 'open';
     const durationMs = reads ? READ_MS : writeMs * (1 + 3 * random.next() ** 3);
     const endMs = Math.max(timeline.nowMs + durationMs, this.stalledUntilMs);
+    this.heldUntilMs = Math.max(this.heldUntilMs, this.stalledUntilMs);
     if (this.#aimed !== undefined && this.#worthHitting(call)) {
       timeline.after((endMs - timeline.nowMs) * random.next(), undefined, 'strike', this.#aimed);
       this.#aimed = undefined;
@@ -120,6 +123,7 @@ export class SimDisk {
     await timeline.sleep(endMs - timeline.nowMs, process, `disk ${process.name} ${call.action}`);
     // A stall that began meanwhile holds up this call as well.
     if (this.stalledUntilMs > timeline.nowMs) {
+      this.heldUntilMs = Math.max(this.heldUntilMs, this.stalledUntilMs);
       const restMs = this.stalledUntilMs - timeline.nowMs;
       await timeline.sleep(restMs, process, `disk ${process.name} stall`);
     }
