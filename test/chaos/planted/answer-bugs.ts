@@ -16,15 +16,6 @@ export const answerBugs: readonly ServerBug[] = [
     ),
   ),
   bug(
-    'a merged message leaves out who has gone',
-    ['pauseLeader'],
-    patch(
-      'node/watch-projection.ts',
-      'changes: [...merged.values()] };',
-      'changes: [...merged.values()].filter(({ after }) => after !== undefined) };',
-    ),
-  ),
-  bug(
     'a write whose answer was lost is told as failed',
     ['isolateLeader', 'pauseLeader'],
     [
