@@ -55,6 +55,21 @@ describe('revisions that nobody was told alone', () => {
     expect(order.get(3)?.map(({ instanceId }) => instanceId)).toEqual(['b']);
   });
 
+  test('may have been told to a reader of one service alone, and be gone again for all others', () => {
+    const asked = [write('register', 'b', 'm2'), write('deregister', 'b', 'm3')];
+    const history = afterDeath([stillA], asked);
+    const part = { reset: false, more: false };
+    const messages = [
+      { ...part, atMs: 100, revision: 1, changes: [put('a', 1, 'm1')] },
+      { ...part, atMs: 200, revision: 2, changes: [put('b', 2, 'm2')] },
+      { ...part, atMs: 300, revision: 5, reset: true, changes: [stillA, put('z', 5, 'm5')] },
+    ];
+    const watches = [...history.watches, { watcher: 'p', service: 'pay', messages }];
+    expect(guaranteesOf({ ...history, watches })).toEqual([]);
+    // What nobody ever asked for was not there to be told.
+    expect(guaranteesOf({ ...history, writes: [], watches })).toEqual(['G5']);
+  });
+
   test('may hold a removal that somebody asked for, or that silence explains', () => {
     expect(guaranteesOf(afterDeath([], [write('deregister', 'a', 'm2')]))).toEqual([]);
     expect(guaranteesOf(afterDeath([], [], 1000))).toEqual([]);

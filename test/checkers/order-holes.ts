@@ -51,6 +51,7 @@ function fillWrites(
   const writes = acknowledgedAt(holes, history.writes);
   const contents = contentByMark(history);
   const puts = putsByRevision(new Set(holes), states);
+  addToldOfOneService(puts, new Set(holes), history);
   const hidden: number[] = [];
   for (const revision of holes) {
     const own = writes.get(revision);
@@ -92,7 +93,7 @@ function changeOf(
 function putsByRevision(
   wanted: ReadonlySet<number>,
   states: readonly ToldState[],
-): ReadonlyMap<number, readonly ChangeRecord[]> {
+): Map<number, ChangeRecord[]> {
   const found = new Map<number, ChangeRecord[]>();
   for (const { present } of states) {
     for (const [instanceId, content] of present) {
@@ -106,6 +107,26 @@ function putsByRevision(
     }
   }
   return found;
+}
+
+/** Who reads one service may have been told of a hole what nobody else was, and it may be gone again before the others are told
+ * anything: a put that somebody asked for says which revision made it. */
+function addToldOfOneService(
+  puts: Map<number, ChangeRecord[]>,
+  wanted: ReadonlySet<number>,
+  { watches, writes }: History,
+): void {
+  const asked = new Set(writes.map(({ mark }) => mark));
+  for (const { service, messages } of watches) {
+    if (service === undefined) continue;
+    for (const change of messages.flatMap(({ changes }) => changes)) {
+      const revision = change.kind === 'put' ? placeOf(change.content)?.revision : undefined;
+      if (revision === undefined || !wanted.has(revision) || !asked.has(change.mark)) continue;
+      const known = puts.get(revision) ?? [];
+      puts.set(revision, known);
+      if (!known.some(({ instanceId }) => instanceId === change.instanceId)) known.push(change);
+    }
+  }
 }
 
 interface Replay {
