@@ -62,7 +62,16 @@ export class MessageLedger {
           );
         }
         return;
-      default:
+      // These speak for no disk.
+      case 'appendEntries':
+      case 'heartbeat':
+      case 'heartbeatResponse':
+      case 'installSnapshot':
+      case 'installSnapshotResponse':
+      case 'readIndexRequest':
+      case 'readIndexResponse':
+      case 'snapshotWanted':
+      case 'timeoutNow':
     }
   }
 
