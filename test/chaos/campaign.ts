@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../support/monotonic-clock.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
-import type { Arena } from './arena/arena.ts';
+import type { Arena, ArenaSettings } from './arena/arena.ts';
 import { openArena } from './arena/open-arena.ts';
 import { Battle } from './battle.ts';
 import { readFinals, untilWell } from './cluster-view.ts';
@@ -27,6 +27,8 @@ export interface CampaignSettings {
   readonly directory: string;
   /** The program to run. */
   readonly main?: string;
+  /** Default: processes of this host. */
+  readonly open?: (settings: ArenaSettings) => Promise<Arena>;
   readonly replay: string;
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
@@ -60,7 +62,8 @@ export async function runCampaign(settings: CampaignSettings): Promise<RunRecord
   const { directory, nodes } = settings;
   mkdirSync(directory, { recursive: true });
   const main = settings.main ?? join(repositoryRoot(), 'dist', 'cli', 'main.js');
-  const arena = await openArena({ nodes, directory, main, environment: smallLimits });
+  const open = settings.open ?? openArena;
+  const arena = await open({ nodes, directory, main, environment: smallLimits });
   try {
     for (const node of arena.nodes) node.start();
     await untilWell(arena, settings.signal);

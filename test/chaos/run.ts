@@ -3,6 +3,7 @@
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { openContainerArena, whyNoContainers } from './arena/container-arena.ts';
 import { runCampaign } from './campaign.ts';
 import type { FaultKind } from './faults/fault.ts';
 import { type ChaosOptions, parseOptions } from './options.ts';
@@ -34,8 +35,8 @@ function plansOf({ each, kinds, minutes, seed }: ChaosOptions): readonly Plan[] 
   });
 }
 
-const replayLine = ({ nodes }: ChaosOptions, { seed, minutes, kinds }: Plan): string =>
-  `npm run chaos -- --seed ${seed} --nodes ${nodes} --faults ${kinds.join(',')} --minutes ${minutes}`;
+const replayLine = ({ nodes, compose }: ChaosOptions, { seed, minutes, kinds }: Plan): string =>
+  `npm run chaos -- ${compose ? '--compose ' : ''}--seed ${seed} --nodes ${nodes} --faults ${kinds.join(',')} --minutes ${minutes}`;
 
 async function runOne(
   options: ChaosOptions,
@@ -58,6 +59,7 @@ async function runOne(
     durationMs: minutes * 60_000,
     directory,
     ...(main === undefined ? {} : { main }),
+    ...(options.compose ? { open: openContainerArena } : {}),
     replay: replayLine(options, plan),
     signal,
     tell: (text) => line.say(`  ${text}`),
@@ -111,6 +113,11 @@ async function runAll(
 }
 
 const options = await parseOptions(process.argv);
+const noContainers = options.compose ? whyNoContainers() : undefined;
+if (noContainers !== undefined) {
+  process.stderr.write(`chaos: ${noContainers}\n`);
+  process.exit(2);
+}
 const line = new ProgressLine(options.json ? process.stderr : process.stdout);
 const interrupt = new AbortController();
 for (const signal of ['SIGINT', 'SIGTERM'] as const) {

@@ -20,6 +20,8 @@ export interface ComposeOptions {
   readonly project?: string;
   /** What the nodes run, by ROLLCALL_IMAGE; built from the checkout where it does not exist. */
   readonly image: string;
+  /** Compose files that add to that of the cluster; absolute. */
+  readonly additions?: readonly string[];
 }
 
 /** One container of the cluster. Its process is known by the host's pid, and may be another one after each call. */
@@ -104,13 +106,15 @@ export class ComposeCluster {
   readonly network: string;
   readonly #engine: Engine;
   #image: string;
+  readonly #files: readonly string[];
   readonly #interruption = new AbortController();
 
-  constructor({ engine, project = 'rollcall-test', image }: ComposeOptions) {
+  constructor({ engine, project = 'rollcall-test', image, additions = [] }: ComposeOptions) {
     this.#engine = engine;
     this.project = project;
     this.network = `${project}_default`;
     this.#image = image;
+    this.#files = [composeFile, ...additions].flatMap((file) => ['-f', file]);
     this.nodes = ['127.0.0.1:7400', '127.0.0.1:7410', '127.0.0.1:7420'].map(
       (address, position) => new ComposeNode(`n${position + 1}`, address, this),
     );
@@ -151,7 +155,7 @@ export class ComposeCluster {
 
   /** Compose on the file of the cluster; resolves with what it printed, rejects with its words of failure. */
   compose(...words: string[]): Promise<string> {
-    const all = [...this.#engine.compose, '-f', composeFile, ...words];
+    const all = [...this.#engine.compose, ...this.#files, ...words];
     return this.#execute(all, this.#interruption.signal);
   }
 

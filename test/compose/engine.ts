@@ -19,7 +19,7 @@ function ask(program: string, ...words: string[]): string | undefined {
   const { status, stdout } = spawnSync(program, words, {
     encoding: 'utf8',
     stdio: ['ignore', 'pipe', 'ignore'],
-    timeout: 20_000,
+    timeout: 60_000,
   });
   return status === 0 ? stdout.trim() : undefined;
 }

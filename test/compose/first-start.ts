@@ -6,7 +6,8 @@ import { readRunbook } from '../cluster/runbook.ts';
 import { registryClient, unary } from '../support/grpc-client.ts';
 import { pollUntil } from '../support/poll.ts';
 import type { ComposeCluster, ComposeNode } from './compose-cluster.ts';
-import { images, type Trial, withTestImages } from './trial.ts';
+import { images, withTestImages } from './images.ts';
+import type { Trial } from './trial.ts';
 
 /** Of `up` with the image built, to the first acknowledged write. */
 const firstWriteLimitMs = 15_000;

@@ -1,14 +1,14 @@
 // npm run test:compose: docker-compose.cluster.yml by the commands of docs/operations.md. Built, started, healed after kill -9
 // from outside, stopped and found again, the demo played, and upgraded from the first release under load. Needs an engine.
-import { spawnSync } from 'node:child_process';
 import { Command } from 'commander';
 import { ComposeCluster, takenAddresses } from './compose-cluster.ts';
 import { playDemo } from './demo-profile.ts';
 import { type Engine, findEngine } from './engine.ts';
 import { buildImage, firstStart } from './first-start.ts';
 import { healFromKill, keepThroughDown } from './heal.ts';
+import { images, removeImages } from './images.ts';
 import { replaceLostVolume } from './lost-volume.ts';
-import { images, type Trial } from './trial.ts';
+import type { Trial } from './trial.ts';
 import { buildBefore, buildNext, type Order, rollOver } from './upgrade.ts';
 
 interface Flags {
@@ -72,14 +72,6 @@ async function withCluster(
 }
 
 const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** The build's own layers stay a while as a cache, under the label that the Dockerfile gives them. */
-function removeImages(): void {
-  const quietly = { stdio: 'ignore', timeout: 60_000 } as const;
-  spawnSync('docker', ['image', 'rm', '-f', ...Object.values(images)], quietly);
-  const old = ['--filter', 'label=rollcall.stage', '--filter', 'until=72h'];
-  spawnSync('docker', ['image', 'prune', '-f', ...old], quietly);
-}
 
 async function runPlays(engine: Engine, flags: Flags, say: (line: string) => void) {
   const figures = new Map<string, number>();

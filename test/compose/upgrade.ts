@@ -5,7 +5,8 @@ import { judge, longestSilence, underLoad } from '../cluster/campaign.ts';
 import { readRunbook } from '../cluster/runbook.ts';
 import { expectUnharmed, openCampaign } from './campaign-in-containers.ts';
 import { containerCommands } from './first-start.ts';
-import { images, type Trial, withTestImages } from './trial.ts';
+import { images, withTestImages } from './images.ts';
+import type { Trial } from './trial.ts';
 
 /** The last commit before members and snapshots, which today's nodes promise to understand (CHANGELOG.md). */
 const firstRelease = 'dd80a71';

@@ -11,7 +11,15 @@ export type Ability =
   /** Making every synced write wait: a preloaded library, compiled here. */
   | 'slowDisk'
   /** Moving a node's wall clock while it runs: the same library. */
-  | 'wallClock';
+  | 'wallClock'
+  /** A node that was ended stays away until it is started, and its files can be reached meanwhile. */
+  | 'absence'
+  /** Members come and go: `addNode`, `replaceNode`, `removeNode`. */
+  | 'members'
+  /** Pulling the cable of a node, so that clients do not reach it either. */
+  | 'cable'
+  /** Giving a node another release of its program. */
+  | 'release';
 
 export interface Arena {
   /** What cannot be done here, and why; what is not named can. */
@@ -51,6 +59,8 @@ export interface ArenaNode {
   readonly network: NodeNetwork;
   readonly disk: NodeDisk;
   readonly clock: NodeClock;
+  readonly cable: NodeCable;
+  readonly release: NodeRelease;
 }
 
 /** Paths between nodes only: clients reach every node at all times. */
@@ -86,6 +96,20 @@ export interface NodeClock {
   /** What the process now takes for the wall clock, against the host's, in milliseconds: the effect. Rejects where it
    * does not look at it within 5 s, as when it is stopped. */
   offsetMs(): Promise<number>;
+}
+
+/** Pulled: neither nodes nor clients reach it, and it reaches nobody. */
+export interface NodeCable {
+  pull(): Promise<void>;
+  plug(): Promise<void>;
+}
+
+export interface NodeRelease {
+  /** What the node runs now: a name that differs between the two releases of an arena. */
+  name(): Promise<string>;
+  /** Ends the process as an operator does and starts the other release on the same data. It may not answer yet when this
+   * resolves, with the exit code of the process before: undefined where a signal ended it. */
+  exchange(): Promise<number | undefined>;
 }
 
 export interface ArenaSettings {

@@ -2,7 +2,15 @@
 import { join } from 'node:path';
 import { ProcessNode } from '../../support/process-cluster.ts';
 import type { StatusResponse__Output } from '../../../src/rpc/gen/rollcall/v1/StatusResponse.ts';
-import type { ArenaNode, NodeClock, NodeDisk, NodeNetwork } from './arena.ts';
+import type {
+  ArenaNode,
+  NodeCable,
+  NodeClock,
+  NodeDisk,
+  NodeNetwork,
+  NodeRelease,
+} from './arena.ts';
+import { fixedCable, onlyInContainers, onlyRelease } from './not-offered.ts';
 
 /** What a node is made of. */
 export interface NodeParts {
@@ -31,6 +39,8 @@ export class HostedNode implements ArenaNode {
   readonly network: NodeNetwork;
   readonly disk: NodeDisk;
   readonly clock: NodeClock;
+  readonly cable: NodeCable = fixedCable(onlyInContainers);
+  readonly release: NodeRelease = onlyRelease(onlyInContainers);
   readonly #process: ProcessNode;
   readonly #beforeStart: () => void;
 

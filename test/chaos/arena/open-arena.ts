@@ -11,6 +11,7 @@ import { createDisk, makeDataDir, Volume } from './node-disk.ts';
 import { type Host, wholeNetwork } from './peer-network.ts';
 import { disksOf, sweep } from './sweep.ts';
 import { prepareTools, type Toolbox } from './toolbox.ts';
+import { onTheWayOut } from './way-out.ts';
 
 /** Nodes are named n1, n2 and so on, and not started. A process may have one arena at a time. Its disks are in
  * `<directory>/disks` until it is closed; the logs of the nodes, `<directory>/<id>.log`, stay. */
@@ -19,7 +20,7 @@ export async function openArena(settings: ArenaSettings): Promise<Arena> {
   const directory = resolve(settings.directory);
   mkdirSync(directory, { recursive: true });
   const claim = makeClaim(directory);
-  const release = sweepOnTheWayOut(claim);
+  const release = onTheWayOut(() => sweep(claim));
   try {
     mkdirSync(disksOf(claim));
     const tools = await prepareTools(claim);
@@ -30,29 +31,6 @@ export async function openArena(settings: ArenaSettings): Promise<Arena> {
     release();
     throw error;
   }
-}
-
-const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
-
-/** Whatever ends this process but SIGKILL. Returns what ends the claim before that, once. */
-function sweepOnTheWayOut(claim: Claim): () => void {
-  let held = true;
-  const release = (): void => {
-    if (!held) return;
-    held = false;
-    process.off('exit', release);
-    for (const ending of endings) process.off(ending, interrupt);
-    sweep(claim);
-  };
-  const interrupt = (signal: NodeJS.Signals): void => {
-    // A program that handles the signal closes the arena itself, or exits, and then this is called again.
-    if (process.listenerCount(signal) > 1) return;
-    release();
-    process.kill(process.pid, signal);
-  };
-  process.on('exit', release);
-  for (const ending of endings) process.on(ending, interrupt);
-  return release;
 }
 
 /** Where a node is to be, and what it has there. */

@@ -4,6 +4,7 @@ import type { Claim } from './claim.ts';
 import { whyNoProgram } from './command.ts';
 import { prepareControl } from './control-page.ts';
 import { preparePowerCut } from './node-disk.ts';
+import { onlyInContainers } from './not-offered.ts';
 import { PeerNetwork } from './peer-network.ts';
 import { disksOf } from './sweep.ts';
 
@@ -19,7 +20,10 @@ export interface Toolbox {
 }
 
 export async function prepareTools(claim: Claim): Promise<Toolbox> {
-  const missing = new Map<Ability, string>();
+  const missing = new Map<Ability, string>([
+    ['cable', onlyInContainers],
+    ['release', onlyInContainers],
+  ]);
   const prepare = async <T>(abilities: readonly Ability[], attempt: Promise<T>) => {
     try {
       return await attempt;
@@ -35,6 +39,9 @@ export async function prepareTools(claim: Claim): Promise<Toolbox> {
     prepare(['power'], preparePowerCut(disks)),
     prepare(['slowDisk', 'wallClock'], prepareControl(disks)),
   ]);
-  const leash = whyNoProgram('setpriv') === undefined ? ['setpriv', '--pdeathsig', 'KILL'] : [];
-  return { missing, peers, powerCut, library, leash };
+  return { missing, peers, powerCut, library, leash: findLeash() };
 }
+
+/** None where the host has no program for it. */
+export const findLeash = (): readonly string[] =>
+  whyNoProgram('setpriv') === undefined ? ['setpriv', '--pdeathsig', 'KILL'] : [];

@@ -1,5 +1,6 @@
 // All faults by their names.
 import { damageState } from './damaged-state.ts';
+import { disconnectLeader } from './cable.ts';
 import { bridge, flap, isolateLeader, loss, oneWay, partial, split } from './cuts.ts';
 import { wallClock } from './clocks.ts';
 import type { Fault, FaultKind } from './fault.ts';
@@ -9,7 +10,7 @@ import { changeMembers, wipe } from './members.ts';
 import { pauseAll, pauseLeader } from './pauses.ts';
 import { powerCut, powerCutAll } from './power.ts';
 import { herd } from './readers.ts';
-import { rollingRestart } from './restarts.ts';
+import { rollingRestart, rollingUpgrade } from './restarts.ts';
 import { slowDisk } from './slow-disk.ts';
 import { tornTail } from './torn-tail.ts';
 
@@ -24,6 +25,7 @@ export const faults: Readonly<Record<FaultKind, Fault>> = {
   partial,
   oneWay,
   flap,
+  disconnectLeader,
   bridge,
   loss,
   slowDisk,
@@ -33,6 +35,7 @@ export const faults: Readonly<Record<FaultKind, Fault>> = {
   damageState,
   wipe,
   rollingRestart,
+  rollingUpgrade,
   changeMembers,
   leaveBehind,
   herd,

@@ -95,7 +95,7 @@ const rebuilt =
 
 export const damageState: Fault = {
   kind: 'damageState',
-  needs: [],
+  needs: ['absence'],
   alone: false,
   takes: () => 1,
   lastsMs: (random) => random.integer(200, 1500),

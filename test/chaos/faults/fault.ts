@@ -19,6 +19,8 @@ export type FaultKind =
   /** The leader is heard and hears nobody, or the other way round. */
   | 'oneWay'
   | 'flap'
+  /** The leader's cable is pulled: neither nodes nor clients reach it. */
+  | 'disconnectLeader'
   /** Two sides, and one node that hears both. */
   | 'bridge'
   | 'loss'
@@ -30,6 +32,8 @@ export type FaultKind =
   | 'damageState'
   | 'wipe'
   | 'rollingRestart'
+  /** One release to another, one node after the other. */
+  | 'rollingUpgrade'
   | 'changeMembers'
   /** A follower is away for so long that it needs a snapshot. */
   | 'leaveBehind'

@@ -18,7 +18,7 @@ async function untilLogBeginsAfter(leader: () => Promise<ArenaNode>, entry: numb
 
 export const leaveBehind: Fault = {
   kind: 'leaveBehind',
-  needs: [],
+  needs: ['absence'],
   alone: false,
   takes: () => 1,
   lastsMs: (random) => random.integer(1000, 2000),

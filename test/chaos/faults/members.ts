@@ -22,7 +22,7 @@ async function passThrough(field: Battlefield, node: ArenaNode): Promise<string>
 
 export const changeMembers: Fault = {
   kind: 'changeMembers',
-  needs: [],
+  needs: ['members'],
   alone: false,
   takes: () => 0,
   lastsMs: (random) => random.integer(1000, 3000),
@@ -63,7 +63,7 @@ async function expectFenced(node: ArenaNode): Promise<string> {
 
 export const wipe: Fault = {
   kind: 'wipe',
-  needs: [],
+  needs: ['members'],
   alone: false,
   takes: () => 1,
   lastsMs: (random) => random.integer(1000, 3000),

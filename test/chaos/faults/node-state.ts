@@ -1,29 +1,16 @@
 // What can be seen of a node from outside: its process, its log, what it says of itself, and whether it comes back.
-import { readFileSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { present } from '../../../src/lib/assert.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import { pollUntil } from '../../support/poll.ts';
+import { isGone } from '../../support/process-state.ts';
 import type { ArenaNode } from '../arena/arena.ts';
 import { type Battlefield, Broken, NoEffect } from './fault.ts';
 
-/** One letter as in proc(5): T is stopped. undefined: there is no such process. */
-export function processState(pid: number): string | undefined {
-  try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // The name in brackets may hold anything, brackets too.
-    return stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
-  } catch {
-    return undefined;
-  }
-}
-
 /** Rejects with NoEffect unless the process is gone soon; a zombie is gone. */
 export async function expectGone(node: ArenaNode, pid: number): Promise<void> {
-  await expectEffect(`process ${pid} of ${node.id} to be gone`, 2000, () => {
-    const state = processState(pid);
-    return state === undefined || state === 'Z' || state === 'X';
-  });
+  await expectEffect(`process ${pid} of ${node.id} to be gone`, 2000, () => isGone(pid));
 }
 
 /** Waits for what a fault is to bring about; rejects with NoEffect when it does not come. */

@@ -1,8 +1,9 @@
 // SIGSTOP: a process that holds its sockets and answers nobody, and that wakes up believing what it last knew.
 import type { ArenaNode } from '../arena/arena.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
+import { processState } from '../../support/process-state.ts';
 import type { Battlefield, Fault, Strike } from './fault.ts';
-import { expectEffect, idsOf, leaderSeenBy, processState, takeLeader } from './node-state.ts';
+import { expectEffect, idsOf, leaderSeenBy, takeLeader } from './node-state.ts';
 
 async function pause(
   field: Battlefield,

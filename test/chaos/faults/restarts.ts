@@ -1,8 +1,9 @@
-// SIGTERM to one node after the other, the leader last, as in an upgrade: each hands over, finishes and ends with 0.
+// One node after the other, the leader last: SIGTERM and started again, or exchanged for another release as in an upgrade. Each
+// hands over, finishes and ends with 0.
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import { pollUntil } from '../../support/poll.ts';
 import type { ArenaNode } from '../arena/arena.ts';
-import { type Battlefield, Broken, type Fault } from './fault.ts';
+import { type Battlefield, Broken, type Fault, NoEffect } from './fault.ts';
 import { idsOf, revive } from './node-state.ts';
 
 /** What docs/operations.md tells an operator to wait for. */
@@ -17,28 +18,55 @@ async function untilCaughtUp(field: Battlefield, node: ArenaNode): Promise<void>
   );
 }
 
-async function restartEach(field: Battlefield, nodes: readonly ArenaNode[]): Promise<string> {
-  const times: string[] = [];
+/** Ends a node and starts it again; with its exit code, undefined where a signal ended it, and what was seen besides. */
+type Turn = (
+  node: ArenaNode,
+) => Promise<{ readonly exitCode: number | undefined; readonly seen: string }>;
+
+async function restart(node: ArenaNode): ReturnType<Turn> {
+  const { pid } = node;
+  const beganAtMs = monotonicMs();
+  await node.kill('SIGTERM');
+  const { exitCode } = node;
+  const tookMs = Math.round(monotonicMs() - beganAtMs);
+  await revive(node);
+  return { exitCode, seen: `(${pid}) ended with 0 in ${tookMs} ms` };
+}
+
+async function upgrade(node: ArenaNode): ReturnType<Turn> {
+  const { pid } = node;
+  const before = await node.release.name();
+  const exitCode = await node.release.exchange();
+  await revive(node);
+  const after = await node.release.name();
+  if (after === before || node.pid === pid) {
+    throw new NoEffect(`${node.id} ran ${before} as ${pid}, and now ${after} as ${node.pid}`);
+  }
+  return { exitCode, seen: `from ${before} to ${after}` };
+}
+
+async function turnEach(
+  field: Battlefield,
+  nodes: readonly ArenaNode[],
+  turn: Turn,
+): Promise<string> {
+  const words: string[] = [];
   for (const node of nodes) {
     if (field.signal.aborted) break;
-    const pid = node.pid;
-    const beganAtMs = monotonicMs();
-    await node.kill('SIGTERM');
-    const { exitCode } = node;
-    const tookMs = Math.round(monotonicMs() - beganAtMs);
-    await revive(node);
+    const { exitCode, seen } = await turn(node);
     if (exitCode !== 0) {
       throw new Broken('G15', `${node.id} ended with ${exitCode ?? 'a signal'} after SIGTERM`);
     }
     await untilCaughtUp(field, node);
-    times.push(`${node.id} (${pid}) ended with 0 in ${tookMs} ms`);
+    words.push(`${node.id} ${seen}`);
   }
-  return times.join(', ');
+  return words.join(', ');
 }
 
-export const rollingRestart: Fault = {
-  kind: 'rollingRestart',
-  needs: [],
+const rolling = (
+  name: string,
+  turn: Turn,
+): Pick<Fault, 'alone' | 'takes' | 'lastsMs' | 'strike'> => ({
   alone: true,
   takes: () => 1,
   lastsMs: (random) => random.integer(500, 1500),
@@ -46,15 +74,27 @@ export const rollingRestart: Fault = {
     const leader = await field.leader();
     const nodes = [...field.free().filter((node) => node !== leader), leader];
     const atMs = monotonicMs();
-    const restarted = restartEach(field, nodes);
-    restarted.catch(() => undefined);
+    const turned = turnEach(field, nodes, turn);
+    turned.catch(() => undefined);
     return {
-      what: `rolling restart: ${idsOf(nodes).join(', ')}`,
+      what: `${name}: ${idsOf(nodes).join(', ')}`,
       nodes: idsOf(nodes),
       holds: idsOf(nodes),
       atMs,
       gap: undefined,
-      heal: () => restarted,
+      heal: () => turned,
     };
   },
+});
+
+export const rollingRestart: Fault = {
+  kind: 'rollingRestart',
+  needs: [],
+  ...rolling('rolling restart', restart),
+};
+
+export const rollingUpgrade: Fault = {
+  kind: 'rollingUpgrade',
+  needs: ['release'],
+  ...rolling('rolling upgrade', upgrade),
 };

@@ -87,7 +87,7 @@ export async function tearTail(dataDir: string, random: Random): Promise<string>
 
 export const tornTail: Fault = {
   kind: 'tornTail',
-  needs: [],
+  needs: ['absence'],
   alone: false,
   takes: () => 1,
   lastsMs: (random) => random.integer(200, 1500),

@@ -25,6 +25,7 @@ const touchesAll: ReadonlySet<FaultKind> = new Set([
   'flap',
   'loss',
   'rollingRestart',
+  'rollingUpgrade',
   'changeMembers',
 ]);
 /** Nobody can be answered while they last. */

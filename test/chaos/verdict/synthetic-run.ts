@@ -191,6 +191,7 @@ const awayFrom: ReadonlySet<FaultKind> = new Set([
   'killFollower',
   'pauseLeader',
   'powerCutAll',
+  'disconnectLeader',
 ]);
 
 function* writerEvents({ writes, reads = [], leases }: History): Generator<ClientEvent> {
