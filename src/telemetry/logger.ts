@@ -1,7 +1,8 @@
 // The process's one logger; every component gets a child of it. Events are short messages with fields, so that they can
 // be searched; nothing in raft/ or registry/ logs.
 import { type Logger, pino } from 'pino';
-import pretty from 'pino-pretty';
+import { prettyFactory } from 'pino-pretty';
+import { LogWriter } from './log-writer.ts';
 
 export type { Logger } from 'pino';
 type LogLevel = 'trace' | 'debug' | 'info' | 'warn' | 'error' | 'fatal' | 'silent';
@@ -15,7 +16,7 @@ export interface LoggerOptions {
 
 export interface ProcessLogger {
   readonly log: Logger;
-  /** Writes out what is buffered before it returns; call it before the process ends. Never throws. */
+  /** To be called before the process ends: nothing logged so far is lost then. Never throws. */
   readonly flush: () => void;
 }
 
@@ -31,23 +32,17 @@ const PRETTY = {
 };
 
 export function createLogger({ level, format, descriptor }: LoggerOptions): ProcessLogger {
-  // Asynchronous, so that a reader who stalls never stalls the loop.
-  const destination = pino.destination({
-    dest: descriptor,
-    sync: false,
-    maxLength: MAX_BUFFERED_BYTES,
+  const writer = new LogWriter({
+    descriptor,
+    maxWaitingBytes: MAX_BUFFERED_BYTES,
+    onDropped: (lines) => log.warn({ event: 'log_lines_dropped', lines }),
   });
-  const stream = format === 'pretty' ? pretty({ destination, ...PRETTY }) : destination;
+  const forPeople = prettyFactory(PRETTY);
+  const stream =
+    format === 'pretty' ? { write: (line: string) => writer.write(forPeople(line)) } : writer;
   const timestamp = pino.stdTimeFunctions.isoTime;
   const log = pino({ level, base: null, timestamp, serializers: errorSerializer() }, stream);
-  const flush = (): void => {
-    try {
-      destination.flushSync();
-    } catch {
-      // The reader is gone; there is nobody left to tell.
-    }
-  };
-  return { log, flush };
+  return { log, flush: () => writer.flush() };
 }
 
 /** With --enable-source-maps, stacks are from here on mapped to the source when they are written, and only then. grpc-js takes

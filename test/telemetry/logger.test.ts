@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { stripVTControlCharacters } from 'node:util';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { componentLogger, createLogger, type ProcessLogger } from '../../src/telemetry/logger.ts';
+import { pollUntil } from '../support/poll.ts';
 
 let directory = '';
 let descriptor = -1;
@@ -17,16 +18,24 @@ afterEach(() => {
   rmSync(directory, { recursive: true });
 });
 
-function written(use: (logger: ProcessLogger) => void, format: 'json' | 'pretty'): string {
+const read = (): string => readFileSync(join(directory, 'log'), 'utf8');
+
+/** The one line that `use` leaves in the log. */
+async function written(
+  use: (logger: ProcessLogger) => void,
+  format: 'json' | 'pretty',
+): Promise<string> {
   const logger = createLogger({ level: 'info', format, descriptor });
   use(logger);
   logger.flush();
-  return readFileSync(join(directory, 'log'), 'utf8');
+  const complete = (): boolean => read().endsWith('\n');
+  await pollUntil(complete, { what: 'a line in the log', timeoutMs: 10_000 });
+  return read();
 }
 
 describe('a log', () => {
-  test('in JSON has one object per line, with component, event and fields, written out by flush', () => {
-    const text = written(({ log }) => {
+  test('in JSON has one object per line, with component, event and fields, without waiting for more', async () => {
+    const text = await written(({ log }) => {
       componentLogger(log, 'storage').warn({ event: 'state_discarded', reason: 'hash' });
       log.debug('not at this level');
     }, 'json');
@@ -41,8 +50,8 @@ describe('a log', () => {
     expect(text.endsWith('\n')).toBe(true);
   });
 
-  test('for people is one line with component, event and fields', () => {
-    const text = written(({ log }) => {
+  test('for people is one line with component, event and fields', async () => {
+    const text = await written(({ log }) => {
       componentLogger(log, 'node').info({ event: 'ready', node_id: 'n1' });
     }, 'pretty');
     expect(text.trimEnd().split('\n')).toHaveLength(1);
@@ -50,13 +59,13 @@ describe('a log', () => {
     expect(plain).toMatch(/^\[[\d:.]+\] INFO: node: ready .*"node_id":"n1"/);
   });
 
-  test('maps a stack to the source when it writes it, and lets nobody else pay for that', () => {
+  test('maps a stack to the source when it writes it, and lets nobody else pay for that', async () => {
     const before = process.sourceMapsEnabled;
     process.setSourceMapsEnabled(true);
     try {
       const error = new Error('broken');
       Object.defineProperty(error, 'stack', { get: () => `mapped: ${process.sourceMapsEnabled}` });
-      const text = written(({ log }) => {
+      const text = await written(({ log }) => {
         expect(process.sourceMapsEnabled).toBe(false);
         componentLogger(log, 'node').error({ event: 'call_failed', err: error });
         expect(process.sourceMapsEnabled).toBe(false);
