@@ -23,6 +23,7 @@ import {
   type Registry,
 } from '../registry/index.ts';
 import { type AppliedPoint, type Applier, SLICE } from './applier.ts';
+import { UNNOTICED_MS } from './lease-table.ts';
 import { createLoop, type Loop } from './loop.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { MembershipOutcome, ProposalOutcome } from './proposals.ts';
@@ -63,6 +64,8 @@ export class Engine {
   #leader: NodeId | undefined;
   #scrubFromMs = 0;
   #timePassed = false;
+  /** The last moment at which it was known how long this node had been away. */
+  #noticedMs: number;
   #backlog = false;
   #stopped = false;
 
@@ -72,6 +75,7 @@ export class Engine {
     this.#options = options;
     this.#raft = createRaft(start);
     this.#applier = applier;
+    this.#noticedMs = parts.options.clock.now();
     parts.rounds.applied(applier.index);
     this.#runner = createReadyRunner({
       logStore: parts.options.logStore,
@@ -131,8 +135,9 @@ export class Engine {
     this.#loop.wake();
   }
 
-  /** Monotonic time has passed. Input that was waiting is stepped first. */
-  elapsed(ticks: number, gapMs: number): void {
+  /** Monotonic time has passed, by `atMs`. Input that was waiting is stepped first. */
+  elapsed(ticks: number, gapMs: number, atMs: number): void {
+    this.#noticedMs = atMs;
     if (gapMs > PAUSE_MS) {
       this.#parts.options.log.warn({ event: 'clock_gap', gap_ms: Math.round(gapMs) });
       this.#parts.leases.pause(gapMs);
@@ -308,7 +313,7 @@ export class Engine {
     const { registryTime, registry, leases, relay, options } = this.#parts;
     this.#leadingTerm = term;
     registryTime.lead(registry.meta().registryTimeMs);
-    leases.lead(options.clock.now());
+    leases.lead(Math.min(options.clock.now(), this.#noticedMs + UNNOTICED_MS));
     relay.flush();
     this.#loop.wake();
   }
@@ -330,7 +335,8 @@ export class Engine {
     rounds.tick(now);
     reads.tick();
     writes.tick();
-    leases.tick(now);
+    // Between the timer and this turn, too, a process may have stood still.
+    leases.tick(this.#noticedMs);
     relay.tick(now);
     flusher.tick();
     snapshotPull.tick(now);

@@ -24,7 +24,8 @@ export interface LeaseHost {
 }
 
 export interface Leases {
-  /** This node leads and has applied its own no-op: every lease gets a full TTL from now (rule 4). Monotonic milliseconds. */
+  /** This node leads and has applied its own no-op: every lease gets a full TTL from now (rule 4). Monotonic milliseconds, without
+   * a pause that was not told yet. */
   lead(nowMs: number): void;
   /** Fails what waits with notLeader, forgets unproposed expiries (rule 2). Does nothing on a node that does not lead. */
   stepDown(): void;
@@ -38,7 +39,9 @@ export interface Leases {
   heartbeat(beats: readonly Beat[], done: (outcome: HeartbeatOutcome) => void): void;
   /** Unix milliseconds at which this leader last heard the instance, or its last change if not since; undefined: no lease here. */
   lastHeartbeat(namespace: string, instanceId: string): number | undefined;
-  /** Turns the wheel; at most 100 ms apart, after waiting input was read (rule 5). Monotonic milliseconds. */
+  /** Turns the wheel; at most 100 ms apart, after waiting input was read (rule 5). Monotonic milliseconds: the last moment up to
+   * which all pauses have been told. A later one would turn the wheel over a pause, and nobody would be expired until lease
+   * time had caught up with it (G8). */
   tick(nowMs: number): void;
   /** The node itself was away for so long: every deadline moves by it, at no cost. Call it before the tick that follows. */
   pause(lengthMs: number): void;
@@ -61,7 +64,7 @@ export function createLeases(host: LeaseHost): Leases {
 }
 
 /** Longer than this between two ticks is a pause that is about to be noticed. */
-const UNNOTICED_MS = 200;
+export const UNNOTICED_MS = 200;
 
 class LeaseTable implements Leases {
   readonly #host: LeaseHost;

@@ -158,7 +158,7 @@ export class NodeLife {
     this.#stopTicker = startTicker({
       clock: options.clock,
       gapMs: options.heartbeatMs,
-      elapsed: (ticks, gapMs) => this.#elapsed(ticks, gapMs),
+      elapsed: (...passed) => this.#elapsed(...passed),
     });
     this.#joining?.ask();
     if (this.#phase === 'forming') this.#firstBoot?.tick();
@@ -330,8 +330,8 @@ export class NodeLife {
     this.#streams.connect();
   }
 
-  #elapsed(ticks: number, gapMs: number): void {
-    if (this.#engine !== undefined) return this.#engine.elapsed(ticks, gapMs);
+  #elapsed(ticks: number, gapMs: number, atMs: number): void {
+    if (this.#engine !== undefined) return this.#engine.elapsed(ticks, gapMs, atMs);
     const now = this.options.clock.now();
     this.#firstBoot?.tick();
     this.parts.writes.tick();

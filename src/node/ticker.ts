@@ -8,8 +8,8 @@ export interface TickerHost {
   readonly clock: Clock;
   /** Longer than this is a gap. */
   readonly gapMs: number;
-  /** `gapMs` is 0, or how long this node did not run. Input that waited meanwhile has been delivered. */
-  readonly elapsed: (ticks: number, gapMs: number) => void;
+  /** `gapMs` is 0, or how long this node did not run by `atMs`. Input that waited meanwhile has been delivered. */
+  readonly elapsed: (ticks: number, gapMs: number, atMs: number) => void;
 }
 
 /** Starts ticking; the result stops it. */
@@ -20,7 +20,8 @@ export function startTicker(host: TickerHost): () => void {
   let cancel: (() => void) | undefined;
 
   const fire = (): void => {
-    const passedMs = clock.now() - lastMs;
+    const atMs = clock.now();
+    const passedMs = atMs - lastMs;
     const ticks = Math.floor(passedMs / TICK_MS);
     arm();
     if (ticks === 0) return;
@@ -28,7 +29,7 @@ export function startTicker(host: TickerHost): () => void {
     const gapMs = passedMs > host.gapMs ? passedMs - TICK_MS : 0;
     // What arrived while this node did not run is delivered before time is told to have passed.
     clock.defer(() => {
-      if (!stopped) host.elapsed(ticks, gapMs);
+      if (!stopped) host.elapsed(ticks, gapMs, atMs);
     });
   };
   const arm = (): void => {

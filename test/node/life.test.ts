@@ -330,6 +330,28 @@ describe('heartbeats', () => {
     expect(has(cluster, 'n1', 'a')).toBe(true);
   });
 
+  test('a pause between the timer and the turn it asked for leaves no silence unnoticed (G8)', async () => {
+    const cluster = await MemoryCluster.elected();
+    await cluster.register('n1', 'a', { ttlMs: 2000 });
+    const { term } = cluster.node('n1').status();
+    // The first one sets the timers, which come every 10 ms; the second one is between a timer and its turn.
+    for (const inMs of [1, 10]) {
+      let over = Promise.resolve();
+      cluster.clock.after(inMs, () =>
+        cluster.clock.defer(() => {
+          over = cluster.clock.jump(8000);
+        }),
+      );
+      await cluster.clock.advance(inMs);
+      await over;
+    }
+    await cluster.clock.advance(1500);
+    expect(has(cluster, 'n1', 'a')).toBe(true);
+    await cluster.clock.advance(1000);
+    expect(has(cluster, 'n1', 'a')).toBe(false);
+    expect(cluster.node('n1').status().term).toBe(term);
+  });
+
   test('registering again renews the lease, through the shortcut and through the log', async () => {
     const cluster = await MemoryCluster.elected();
     const leader = cluster.leader() ?? '';

@@ -15,10 +15,14 @@ export const leaseBugs: readonly ServerBug[] = [
       ),
       patch(
         'node/engine.ts',
-        'leases.lead(options.clock.now());',
+        'leases.lead(Math.min(options.clock.now(), this.#noticedMs + UNNOTICED_MS));',
         'leases.lead(options.clock.unixNow());',
       ),
-      patch('node/engine.ts', 'leases.tick(now);', 'leases.tick(options.clock.unixNow());'),
+      patch(
+        'node/engine.ts',
+        'leases.tick(this.#noticedMs);',
+        'leases.tick(options.clock.unixNow());',
+      ),
     ],
   ),
   bug(
