@@ -73,7 +73,8 @@ afterEach(() => rmSync(directory, { recursive: true, force: true }));
 
 async function readAll(): Promise<readonly ClientEvent[]> {
   const found: ClientEvent[] = [];
-  for await (const event of readEvents(path)) found.push(event);
+  const { cutShort } = await readEvents(path, (event) => found.push(event));
+  expect(cutShort).toBe(false);
   return found;
 }
 
@@ -103,11 +104,26 @@ describe('the history of a client process', () => {
     expect(await readAll()).toEqual([]);
   });
 
-  test('is refused where the last line was cut short, by file and line', async () => {
+  test('may end in half a line, which is left out and told', async () => {
     const file = new HistoryFile(path);
     for (const event of events) file.write(event);
     file.end();
     appendFileSync(path, '{"kind":"keep","keep":{"inst');
+    const found: ClientEvent[] = [];
+    const end = await readEvents(path, (event) => found.push(event));
+    expect(end).toEqual({ lines: events.length, cutShort: true });
+    expect(found).toEqual(events);
+  });
+
+  test.for([
+    ['half an event', '{"kind":"keep","keep":{"inst'],
+    ['an event in which a field was altered', '{"kind":"watch","watcher":"w","atMs":"1"}'],
+    ['an empty line', ''],
+  ] as const)('is refused where %s is a line of it, by file and line', async ([, line]) => {
+    const file = new HistoryFile(path);
+    for (const event of events) file.write(event);
+    file.end();
+    appendFileSync(path, `${line}\n`);
     await expect(readAll()).rejects.toThrow(`${path}: line ${events.length + 1} is no event`);
   });
 

@@ -1,7 +1,7 @@
-// Reads a history back, line by line, and refuses what is no event: a history that was cut short or altered must not pass for
-// one in which nothing happened.
+// Reads a history back, piece by piece, as one of a long run does not fit into a string, and refuses what is no event: a history
+// that was altered must not pass for one in which nothing happened. A process that was killed may have left half a line at the
+// end of its file: that one is left out, and told.
 import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { z } from 'zod';
 import type { ClientEvent } from './event.ts';
 
@@ -118,15 +118,34 @@ export function parseEvent(value: unknown): ClientEvent {
   return parsed.data as ClientEvent;
 }
 
-/** The events of one file in the order written. Throws for the first line that is none, naming file and line; so a line that
- * was cut short is an error, too. */
-export async function* readEvents(file: string): AsyncIterable<ClientEvent> {
-  let number = 0;
-  const input = createReadStream(file);
-  for await (const line of createInterface({ input, crlfDelay: Number.POSITIVE_INFINITY })) {
-    number++;
-    yield parseLine(line, file, number);
+const NEWLINE = 0x0a;
+const PIECE_BYTES = 1 << 20;
+
+export interface HistoryEnd {
+  readonly lines: number;
+  /** The last line is half an event, and was not taken. */
+  readonly cutShort: boolean;
+}
+
+/** Calls `take` with the events of one file in the order written. Rejects at the first line that is none, but the last,
+ * naming file and line. */
+export async function readEvents(
+  file: string,
+  take: (event: ClientEvent) => void,
+): Promise<HistoryEnd> {
+  let lines = 0;
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const piece of createReadStream(file, { highWaterMark: PIECE_BYTES })) {
+    const bytes: Buffer = rest.length === 0 ? piece : Buffer.concat([rest, piece]);
+    let from = 0;
+    for (let to = bytes.indexOf(NEWLINE); to >= 0; to = bytes.indexOf(NEWLINE, from)) {
+      lines++;
+      take(parseLine(bytes.toString('utf8', from, to), file, lines));
+      from = to + 1;
+    }
+    rest = bytes.subarray(from);
   }
+  return { lines, cutShort: rest.length > 0 };
 }
 
 function parseLine(line: string, file: string, number: number): ClientEvent {

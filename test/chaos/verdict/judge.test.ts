@@ -187,13 +187,16 @@ describe('the histories', () => {
     await writeFile(file, whole);
     expect(cut.cutShort).toEqual([`readers${historySuffix}`]);
     expect(cut.events).toBe(loaded.events);
+    expect(judge(cut).voids).toContain(
+      `readers${historySuffix} was cut short: its process was killed`,
+    );
   });
 
   test('may not be broken anywhere else', async () => {
     const file = join(directory, `writers${historySuffix}`);
     const whole = await readFile(file, 'utf8');
     await writeFile(file, whole.replace('\n', '\n{"kind":"wri\n'));
-    await expect(loadHistory(directory)).rejects.toThrow('line 2 is no JSON');
+    await expect(loadHistory(directory)).rejects.toThrow('line 2 is no event');
     await writeFile(file, whole);
   });
 

@@ -12,7 +12,7 @@ import type {
   WriteRecord,
 } from '../../checkers/history.ts';
 import type { ClientEvent, ReadLine } from '../clients/event.ts';
-import { readEventLines } from './event-lines.ts';
+import { readEvents } from '../clients/read-events.ts';
 import { historySuffix, runFile, type RunRecord } from './evidence.ts';
 
 /** Everything one reader was told, whoever of the client processes it lived in. */
@@ -49,8 +49,7 @@ export async function loadHistory(directory: string): Promise<LoadedRun> {
   const cutShort: string[] = [];
   let events = 0;
   for (const name of names.toSorted()) {
-    const take = (event: unknown): void => collector.take(event as ClientEvent);
-    const end = await readEventLines(join(directory, name), take);
+    const end = await readEvents(join(directory, name), (event) => collector.take(event));
     if (end.cutShort) cutShort.push(name);
     events += end.lines;
   }

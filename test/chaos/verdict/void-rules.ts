@@ -16,6 +16,7 @@ const MOST_UNDECIDED_SHARE = 0.1;
 /** In words; none for a run that counts. */
 export function voidReasons(loaded: LoadedRun, counts: Counts): readonly string[] {
   return [
+    ...loaded.cutShort.map((file) => `${file} was cut short: its process was killed`),
     ...tooLittle(loaded, counts),
     ...withoutEffect(loaded),
     ...unwatched(loaded),
