@@ -21,7 +21,7 @@ const MEANINGS: Readonly<Record<number, string>> = {
   [EXIT.damagedData]: 'damaged data that needs an operator',
   [EXIT.stateDiffers]: 'state differs from the majority',
   [EXIT.brokenInvariant]: 'a broken invariant',
-  [EXIT.dataDirRefused]: 'data-dir in use, or of another node or cluster',
+  [EXIT.dataDirRefused]: 'data-dir in use, of another node or cluster, or of a later version',
 };
 
 export function exitMeaning(code: number): string {

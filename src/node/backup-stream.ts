@@ -2,6 +2,7 @@
 // was made, the others are the chunks of a snapshot. Checksums are chained, so no block can be damaged, left out, repeated or
 // taken from another backup.
 import { crc32 } from 'node:zlib';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { StoredRecord } from '../registry/index.ts';
 import { decodeChunk, SnapshotFormatError, type StreamHeader } from './snapshot-stream.ts';
 
@@ -59,7 +60,8 @@ const checksumOf = (block: Buffer, previous: number): number =>
   crc32(block.subarray(8), crc32(block.subarray(0, 4), previous));
 
 /** Reads a backup. `read` resolves with the next `count` bytes, with fewer only at the end. One block is in memory at a time, and the
- * records are views on it. Throws SnapshotFormatError for anything that `BackupEncoder` did not make. */
+ * records are views on it. Throws SnapshotFormatError for anything that `BackupEncoder` did not make, and UnknownFormatError for the
+ * backup of a later version. */
 export async function* decodeBackup(
   read: (count: number) => Promise<Buffer>,
 ): AsyncGenerator<BackupPart, void, undefined> {
@@ -113,8 +115,10 @@ function prefaceFrom(payload: Buffer): BackupPreface {
   const fields = JSON.parse(payload.toString('utf8')) as Readonly<Record<string, unknown>>;
   const { format, savedAtMs, nodeId, softwareVersion } = fields;
   if (format !== BACKUP_FORMAT) {
-    throw new SnapshotFormatError(
-      `it has backup format ${String(format)}, this version reads ${BACKUP_FORMAT}: take a version that reads both`,
+    throw new UnknownFormatError(
+      'the backup',
+      `format ${String(format)}`,
+      `format ${BACKUP_FORMAT}`,
     );
   }
   const wellFormed =

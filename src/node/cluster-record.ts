@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import { assert } from '../lib/assert.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { type NodeId, nodeId } from '../lib/ids.ts';
 import type { Membership } from '../raft/index.ts';
 import type { ClusterRecord, Member, MemberIdentity } from './peer-protocol.ts';
@@ -64,14 +65,16 @@ export function encodeMembership(record: ClusterRecord): Uint8Array {
   return Uint8Array.from(packr.pack([CHANGED, record.clusterId, record.clusterUuid, rows]));
 }
 
-/** Throws InvariantError for bytes that are no cluster record, or that are a first one whose uuid is not its digest. */
+/** Throws UnknownFormatError for a record of a later version, InvariantError for bytes that are no cluster record, or that are a first
+ * one whose uuid is not its digest. */
 export function decodeClusterRecord(bytes: Uint8Array): ClusterRecord {
-  const row: unknown = packr.unpack(bytes);
-  assert(
-    Array.isArray(row) && (row[0] === FIRST || row[0] === CHANGED),
-    'the entry holds a cluster record',
-  );
+  const row = unpacked(bytes);
+  assert(Array.isArray(row) && Number.isSafeInteger(row[0]), 'the entry holds a cluster record');
   const [format, clusterId, clusterUuid, rows] = row as readonly unknown[];
+  if (format !== FIRST && format !== CHANGED) {
+    const found = `cluster record format ${String(format)}`;
+    throw new UnknownFormatError('an entry of the log', found, `formats ${FIRST} and ${CHANGED}`);
+  }
   assert(typeof clusterId === 'string' && Array.isArray(rows), 'a cluster record has its parts');
   assert(typeof clusterUuid === 'string', 'a cluster record has a uuid');
   if (format === FIRST) {
@@ -83,6 +86,14 @@ export function decodeClusterRecord(bytes: Uint8Array): ClusterRecord {
     return record;
   }
   return { clusterId, clusterUuid, members: rows.map((member: unknown) => memberOf(member, 5)) };
+}
+
+function unpacked(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Who votes and who only follows under a configuration: what consensus on the node `self` has to know of it. Consensus knows

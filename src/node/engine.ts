@@ -1,6 +1,7 @@
 // The running node: the loop around the core, and what each part of a Ready sets off. Begins once the log has been
 // replayed; everything it decides, it decides inside one turn.
 import { assert, InvariantError } from '../lib/assert.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { NodeId, Term } from '../lib/ids.ts';
 import {
   type Configuration,
@@ -364,6 +365,7 @@ export class Engine {
   }
 
   #broken(error: unknown): void {
+    if (error instanceof UnknownFormatError) return this.#parts.fatal(14, error.message, error);
     const invariant = error instanceof InvariantError;
     const what = invariant ? `a broken invariant: ${error.message}` : 'an unexpected error';
     this.#parts.fatal(13, what, error);

@@ -3,7 +3,7 @@
 import { crc32 } from 'node:zlib';
 import { type Revision, revision } from '../lib/ids.ts';
 import { invalidArgument, RegistryError } from '../lib/registry-error.ts';
-import { CLUSTER_BYTES, DIGEST_BYTES } from './watch-token.ts';
+import { CLUSTER_BYTES, DIGEST_BYTES, otherVersion } from './watch-token.ts';
 
 /** `selectorDigest`: `selectorDigest(selector)` for instances, `digestOf(namespace)` for services (watch-token.ts). */
 export interface PageWalk {
@@ -16,7 +16,7 @@ export interface PagePoint {
   readonly position: readonly string[];
 }
 
-// Unlike the version of resume tokens, so that neither kind passes for the other.
+// Above 100, unlike the versions of resume tokens, so that neither kind passes for the other.
 const VERSION = 101;
 const CLUSTER_AT = 1;
 const DIGEST_AT = CLUSTER_AT + CLUSTER_BYTES;
@@ -48,7 +48,10 @@ export function decodePageToken(text: string, walk: PageWalk, parts: 2 | 3): Pag
   if (end < POSITION_AT || bytes.toString('base64url') !== text) throw garbled();
   if (crc32(bytes.subarray(0, end)) !== bytes.readUInt32BE(end)) throw garbled();
   const at = bytes.readBigUInt64BE(REVISION_AT);
-  if (bytes[0] !== VERSION || at > Number.MAX_SAFE_INTEGER) throw garbled();
+  const version = bytes.readUInt8(0);
+  if (version < VERSION) throw garbled();
+  if (version > VERSION) throw otherVersion('page_token', version, VERSION);
+  if (at > Number.MAX_SAFE_INTEGER) throw garbled();
   const digest = bytes.subarray(DIGEST_AT, DIGEST_AT + DIGEST_BYTES);
   if (!digest.equals(walk.selectorDigest)) {
     throw invalidArgument('page_token', 'was made for another list');

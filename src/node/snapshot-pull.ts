@@ -2,6 +2,7 @@
 // and asked for again where it is damaged or lost. One pull at a time; what is staged is nobody's state until the core
 // has taken it (Ready.install).
 import { assert, InvariantError } from '../lib/assert.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { LogIndex, NodeId } from '../lib/ids.ts';
 import { SnapshotMismatch } from '../lib/snapshot-mismatch.ts';
 import type { SnapshotInstall } from '../raft/index.ts';
@@ -357,6 +358,7 @@ function reasonOf(error: unknown): string {
   // What a peer sent is not a defect of ours, whoever notices it.
   const known =
     error instanceof SnapshotFormatError ||
+    error instanceof UnknownFormatError ||
     error instanceof SnapshotMismatch ||
     error instanceof InvariantError;
   if (known) return error.message;

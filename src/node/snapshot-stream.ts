@@ -3,6 +3,7 @@
 import { crc32 } from 'node:zlib';
 import { assert } from '../lib/assert.ts';
 import { type LogIndex, logIndex, revision, term } from '../lib/ids.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { StoredRecord } from '../registry/index.ts';
 import type { SnapshotHeader } from './ports.ts';
 
@@ -75,7 +76,8 @@ export function encodeChunk(content: ChunkContent): Uint8Array {
   return bytes;
 }
 
-/** Throws SnapshotFormatError for what `encodeChunk` did not make, or made in another place. */
+/** Throws SnapshotFormatError for what `encodeChunk` did not make, or made in another place, and UnknownFormatError for the snapshot of
+ * a later version. */
 export function decodeChunk(
   data: Uint8Array,
   place: { readonly first: boolean; readonly last: boolean },
@@ -132,9 +134,7 @@ function headerAt(bytes: Buffer): { readonly header: StreamHeader; readonly end:
   }
   const format = wordAt(bytes, MAGIC.length);
   if (format !== SNAPSHOT_FORMAT) {
-    throw new SnapshotFormatError(
-      `the snapshot has format ${format}, this node reads ${SNAPSHOT_FORMAT}: start a version that reads both`,
-    );
+    throw new UnknownFormatError('the snapshot', `format ${format}`, `format ${SNAPSHOT_FORMAT}`);
   }
   const end = PREFIX_BYTES + wordAt(bytes, MAGIC.length + 4);
   if (end > bytes.length) throw new SnapshotFormatError('the header is cut off');

@@ -17,14 +17,18 @@ export interface ResumePoint {
 export const DIGEST_BYTES = 8;
 export const CLUSTER_BYTES = 16;
 const VERSION = 1;
+/** Higher ones are of page tokens. */
+const LAST_VERSION = 100;
 const FLAG_MORE = 1;
 const CLUSTER_AT = 1;
 const DIGEST_AT = CLUSTER_AT + CLUSTER_BYTES;
 const FLAGS_AT = DIGEST_AT + DIGEST_BYTES;
 const REVISION_AT = FLAGS_AT + 1;
 const CHECKSUM_AT = REVISION_AT + 8;
-const TOKEN_BYTES = CHECKSUM_AT + 4;
-const TOKEN_CHARACTERS = Math.ceil((TOKEN_BYTES * 4) / 3);
+const CHECKSUM_BYTES = 4;
+const TOKEN_BYTES = CHECKSUM_AT + CHECKSUM_BYTES;
+/** Of any version: a longer text is not looked at. */
+const MAX_CHARACTERS = 256;
 
 /** 64 bits that tell selectors apart. Two selectors that mean the same in another order have the same digest. */
 export function selectorDigest(selector: Selector): Uint8Array {
@@ -49,13 +53,18 @@ export function encodeResumeToken(point: ResumePoint): string {
 
 /** Throws invalidArgument for anything that `encodeResumeToken` did not make, and for a token of another selector. */
 export function decodeResumeToken(text: string, expectedDigest: Uint8Array): ResumePoint {
-  if (text.length !== TOKEN_CHARACTERS) throw garbled();
+  if (text.length > MAX_CHARACTERS) throw garbled();
   const bytes = Buffer.from(text, 'base64url');
-  if (bytes.length !== TOKEN_BYTES || bytes.toString('base64url') !== text) throw garbled();
-  if (crc32(bytes.subarray(0, CHECKSUM_AT)) !== bytes.readUInt32BE(CHECKSUM_AT)) throw garbled();
+  const end = bytes.length - CHECKSUM_BYTES;
+  if (end < 1 || bytes.toString('base64url') !== text) throw garbled();
+  if (crc32(bytes.subarray(0, end)) !== bytes.readUInt32BE(end)) throw garbled();
+  const version = bytes.readUInt8(0);
+  if (version < VERSION || version > LAST_VERSION) throw garbled();
+  if (version > VERSION) throw otherVersion('resume_token', version, VERSION);
+  if (bytes.length !== TOKEN_BYTES) throw garbled();
   const flags = bytes[FLAGS_AT] ?? 0;
   const at = bytes.readBigUInt64BE(REVISION_AT);
-  if (bytes[0] !== VERSION || flags > FLAG_MORE || at > Number.MAX_SAFE_INTEGER) throw garbled();
+  if (flags > FLAG_MORE || at > Number.MAX_SAFE_INTEGER) throw garbled();
   const digest = bytes.subarray(DIGEST_AT, DIGEST_AT + DIGEST_BYTES);
   if (!digest.equals(expectedDigest)) {
     throw invalidArgument('resume_token', 'was made for another selector');
@@ -66,6 +75,14 @@ export function decodeResumeToken(text: string, expectedDigest: Uint8Array): Res
     revision: revision(Number(at)),
     more: flags === FLAG_MORE,
   };
+}
+
+/** In tokens of every version the version comes first and the checksum last, so one of another version is told from a garbled one. */
+export function otherVersion(field: string, found: number, known: number): Error {
+  return invalidArgument(
+    field,
+    `is of version ${found}, this node reads version ${known}: begin without a token, or ask a node of the version that made it`,
+  );
 }
 
 function garbled(): Error {

@@ -1,6 +1,7 @@
 // Commands as the log and the peer protocol carry them: positional arrays. A command's array starts with the version of
 // the format; whoever appends a field raises it, because a state machine cannot ignore what it does not know.
 import { assert, InvariantError } from '../lib/assert.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { revision } from '../lib/ids.ts';
 import type { Command, CommandBody, Expire, RegisterItem } from './command.ts';
 import { LIFECYCLE_NUMBER, lifecycleFromNumber } from './lifecycle.ts';
@@ -45,7 +46,8 @@ export function encodeCommand(command: Command): Uint8Array {
   ]);
 }
 
-/** Reads a log entry's payload. Throws InvariantError for what this version cannot read: the log is checksummed, so that is no damage. */
+/** Reads a log entry's payload. Throws UnknownFormatError for what a later version wrote, InvariantError for anything else that this one
+ * cannot read: the log is checksummed, so that is no damage. */
 export function decodeCommand(bytes: Uint8Array): Command {
   try {
     return commandFromFields(arrayOf(unpack(bytes), 'command'));
@@ -60,8 +62,10 @@ export function decodeCommand(bytes: Uint8Array): Command {
 function commandFromFields(array: Fields): Command {
   const version = countAt(array, 0, 'command version');
   if (version !== FORMAT_VERSION) {
-    throw new InvariantError(
-      `a log entry has command format ${version}, this version reads ${FORMAT_VERSION}: it was written by a newer version`,
+    throw new UnknownFormatError(
+      'an entry of the log',
+      `command format ${version}`,
+      `format ${FORMAT_VERSION}`,
     );
   }
   const fields = fieldsOf(array, 'command', 10);

@@ -2,6 +2,7 @@
 // bears the name is therefore always a whole backup, the one before or this one.
 import { open, rename, rm, stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { type BackupPart, type BackupPreface, decodeBackup } from '../node/backup-stream.ts';
 import { SnapshotFormatError, type StreamHeader } from '../node/snapshot-stream.ts';
 import { imageHasher, type StoredRecord } from '../registry/index.ts';
@@ -53,7 +54,7 @@ export async function writeBackup(
   }
 }
 
-/** Reads all of it: checksums, number of records, hash of the state. Throws DamagedBackupError. */
+/** Reads all of it: checksums, number of records, hash of the state. Throws DamagedBackupError, UnknownFormatError. */
 export async function verifyBackup(path: string): Promise<BackupSummary> {
   const hasher = imageHasher();
   let preface: BackupPreface | undefined;
@@ -106,6 +107,7 @@ async function* partsOf(path: string): AsyncGenerator<BackupPart, void, undefine
   try {
     yield* decodeBackup(read);
   } catch (error) {
+    if (error instanceof UnknownFormatError) throw error.in(path);
     if (!(error instanceof SnapshotFormatError)) throw error;
     throw new DamagedBackupError(path, error);
   } finally {

@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readdir, stat } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { type LogIndex, logIndex } from '../lib/ids.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { decodeClusterRecord } from '../node/cluster-record.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { type Rebuilt, rebuild, type SurveyedState, surveyState } from './data-survey.ts';
@@ -13,8 +14,9 @@ import { type Identity, readIdentity } from './identity.ts';
 import { type InspectedLog, inspectLog, ownerOfLog } from './wal/inspect.ts';
 import { unfinishedSuffix } from './wal/segment.ts';
 
-/** `sound`: as it should be. `note`: a start settles it by itself and nothing is lost. `damaged`: it is not what was written. */
-type Verdict = 'sound' | 'note' | 'damaged';
+/** `sound`: as it should be. `note`: a start settles it by itself and nothing is lost. `later`: a later version wrote it,
+ * and this one does not read it. `damaged`: it is not what was written. */
+type Verdict = 'sound' | 'note' | 'later' | 'damaged';
 
 export interface Finding {
   readonly part: 'directory' | 'identity' | 'log' | 'state' | 'content';
@@ -36,13 +38,27 @@ export interface DataCheck {
   readonly rebuilt: Rebuilt | undefined;
 }
 
-/** True when nothing is damaged. */
+/** True when nothing is damaged, and nothing of a later version. */
 export const isSound = ({ findings }: Pick<DataCheck, 'findings'>): boolean =>
-  findings.every(({ verdict }) => verdict !== 'damaged');
+  findings.every(({ verdict }) => verdict === 'sound' || verdict === 'note');
+
+type Add = (verdict: Verdict, text: string, advice?: string) => void;
+
+/** What `read` makes of a part; `otherwise` where a later version wrote it, which is added as a finding. */
+async function orLater<T>(read: () => Promise<T>, otherwise: T, add: Add): Promise<T> {
+  try {
+    return await read();
+  } catch (error) {
+    if (!(error instanceof UnknownFormatError)) throw error;
+    add('later', `${error.message}.`, useThat);
+    return otherwise;
+  }
+}
 
 const replace =
   'Do not delete anything. If the other members are a majority, keep these files and replace this node ("Replace a dead node" in ' +
   'docs/operations.md); otherwise see docs/recovery.md.';
+const useThat = 'Nothing here is lost. Keep it as it is, and use the version that wrote it.';
 const fromLog = 'Nothing to do: the next start makes it again from the log, which is whole.';
 const fromLeader =
   'Start the node while the others are a majority: it gets the state from the leader as a snapshot, and serves nothing before. If ' +
@@ -132,12 +148,9 @@ async function checkIdentity(
   try {
     identity = await readIdentity(directory);
   } catch (error) {
-    if (!(error instanceof DataDirError)) throw error;
-    add(
-      'damaged',
-      `${join(directory, 'identity.json')} is damaged, or of a later version.`,
-      replace,
-    );
+    if (error instanceof UnknownFormatError) add('later', `${error.message}.`, useThat);
+    else if (!(error instanceof DataDirError)) throw error;
+    else add('damaged', `${join(directory, 'identity.json')} is damaged.`, replace);
     return undefined;
   }
   if (identity === undefined) {
@@ -171,7 +184,10 @@ async function checkLog(
   try {
     log = await inspectLog(walPath, identity?.incarnation ?? (await ownerOfLog(walPath)) ?? '');
   } catch (error) {
-    if (error instanceof DiskError) throw error;
+    if (error instanceof UnknownFormatError) {
+      add('later', `${error.message}.`, useThat);
+      return undefined;
+    }
     if (!(error instanceof DamagedLogError)) throw error;
     const [what = error.message] = error.message.split('. ');
     add('damaged', `${what}.`, replace);
@@ -214,11 +230,7 @@ async function checkLog(
 }
 
 /** The log and the identity tell of one cluster. */
-function checkCluster(
-  { image }: InspectedLog,
-  identity: Identity | undefined,
-  add: (verdict: Verdict, text: string, advice?: string) => void,
-): void {
+function checkCluster({ image }: InspectedLog, identity: Identity | undefined, add: Add): void {
   const { payload } = image.configurations.at(-1) ?? image.floor.configuration;
   try {
     const record = decodeClusterRecord(payload);
@@ -236,8 +248,9 @@ function checkCluster(
         replace,
       );
     } else add('sound', `Its members, as of the end of the log: ${members.join(', ')}.`);
-  } catch {
-    add('damaged', 'The log does not say who the members of the cluster are.', replace);
+  } catch (error) {
+    if (error instanceof UnknownFormatError) add('later', `${error.message}.`, useThat);
+    else add('damaged', 'The log does not say who the members of the cluster are.', replace);
   }
 }
 
@@ -251,11 +264,13 @@ async function checkState(
     found.push({ part: 'state', verdict, text, advice });
   };
   const floorIndex = log?.image.floor.index ?? logIndex(0);
-  const { state, sealed, leftovers } = await surveyState(
-    join(directory, 'state'),
-    owner,
-    floorIndex,
+  const survey = await orLater(
+    () => surveyState(join(directory, 'state'), owner, floorIndex),
+    undefined,
+    add,
   );
+  if (survey === undefined) return { kind: 'absent' };
+  const { state, sealed, leftovers } = survey;
   const wholeLog = log !== undefined && floorIndex === 0;
   const remedy = wholeLog ? fromLog : log === undefined ? replace : fromLeader;
   switch (state.kind) {
@@ -303,7 +318,7 @@ function checkRange(
   { image }: InspectedLog,
   appliedIndex: LogIndex,
   appliedTerm: number,
-  add: (verdict: Verdict, text: string, advice?: string) => void,
+  add: Add,
 ): void {
   const { floor, lastIndex, runs } = image;
   if (appliedIndex > lastIndex) {
@@ -357,6 +372,10 @@ async function checkContent(
     return rebuilt;
   } catch (error) {
     if (error instanceof DiskError) throw error;
+    if (error instanceof UnknownFormatError) {
+      found.push({ part: 'content', verdict: 'later', text: `${error.message}.`, advice: useThat });
+      return undefined;
+    }
     const reason = error instanceof Error ? error.message : String(error);
     const text = `The log cannot be applied to the state: ${reason}.`;
     found.push({ part: 'content', verdict: 'damaged', text, advice: replace });

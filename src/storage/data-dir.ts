@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { lockDataDir, type DataDirLock } from './data-dir-lock.ts';
 import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError, DiskError, replaceAdvice } from './errors.ts';
@@ -30,6 +31,7 @@ export interface DataDir {
 
 /** Creates or opens the directory, takes its lock, and reads or makes its identity.
  * @throws DataDirError 14: in use, or of another node or cluster. 11: identity damaged or lost, or the log lost.
+ * @throws UnknownFormatError 14: of a later version.
  * @throws DiskError 10: the directory cannot be made, read or written. */
 export async function openDataDir(path: string, options: DataDirOptions): Promise<DataDir> {
   const directory = resolve(path);
@@ -44,7 +46,7 @@ export async function openDataDir(path: string, options: DataDirOptions): Promis
       throw error;
     }
   } catch (error) {
-    if (error instanceof DataDirError) throw error;
+    if (error instanceof DataDirError || error instanceof UnknownFormatError) throw error;
     throw new DiskError(`Opening the data-dir ${directory}`, error);
   }
 }

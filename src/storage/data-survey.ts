@@ -1,6 +1,7 @@
 // What the data-dir of a node that does not run holds: the log, and the state that a start would go on with. Nothing is changed;
 // a start would come to the same judgement, and then act on it.
 import { type LogIndex, logIndex } from '../lib/ids.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { StateImage } from '../node/ports.ts';
 import type { Configuration } from '../raft/index.ts';
 import {
@@ -33,7 +34,7 @@ export interface StateSurvey {
   readonly leftovers: readonly string[];
 }
 
-/** `floorIndex`: where the log begins. */
+/** `floorIndex`: where the log begins. @throws UnknownFormatError */
 export async function surveyState(
   directory: string,
   owner: string,
@@ -68,6 +69,8 @@ function verify(path: string, owner: string): Promise<SurveyedState> {
       createLoader: createRegistryLoader,
       files: stateFiles,
       crashOf,
+    }).catch((error: unknown) => {
+      throw error instanceof UnknownFormatError ? error.in(`the state store in ${path}`) : error;
     });
     if (attempt.kind === 'unusable') return { kind: 'unusable', path, reason: attempt.reason };
     await attempt.database.close();

@@ -3,6 +3,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { DataDirError, replaceAdvice } from './errors.ts';
 import { diskFiles } from './wal/wal-files.ts';
 
@@ -18,21 +19,28 @@ export interface Identity {
 
 const fileName = 'identity.json';
 
-function encodeIdentity(identity: Identity): string {
-  const { formatVersion, nodeId, clusterId, incarnation, clusterUuid } = identity;
-  const fields = { formatVersion, nodeId, clusterId, incarnation, clusterUuid };
+/** The same in every version: so a file of a later one is told from a damaged one. */
+function sealed(fields: object): string {
   const checksum = crc32(JSON.stringify(fields)).toString(16).padStart(8, '0');
   return `${JSON.stringify({ ...fields, checksum }, undefined, 2)}\n`;
 }
 
-function decodeIdentity(text: string): Identity {
-  const fields = new Map<string, unknown>(Object.entries(JSON.parse(text) as object));
+function encodeIdentity(identity: Identity): string {
+  const { formatVersion, nodeId, clusterId, incarnation, clusterUuid } = identity;
+  return sealed({ formatVersion, nodeId, clusterId, incarnation, clusterUuid });
+}
+
+function decodeIdentity(text: string, path: string): Identity {
+  const { checksum: _, ...content } = JSON.parse(text) as Readonly<Record<string, unknown>>;
+  if (sealed(content) !== text) throw new Error('it does not match its checksum');
+  const fields = new Map<string, unknown>(Object.entries(content));
   const word = (name: string, pattern: RegExp): string => {
     const value = fields.get(name);
     if (typeof value === 'string' && pattern.test(value)) return value;
     throw new Error(`its ${name} is not one`);
   };
-  if (fields.get('formatVersion') !== 1) throw new Error('its formatVersion is not 1');
+  const format = fields.get('formatVersion');
+  if (format !== 1) throw new UnknownFormatError(path, `format ${String(format)}`, 'format 1');
   const identity: Identity = {
     formatVersion: 1,
     nodeId: word('nodeId', /./),
@@ -40,12 +48,12 @@ function decodeIdentity(text: string): Identity {
     incarnation: word('incarnation', /^[0-9a-f]{32}$/),
     clusterUuid: word('clusterUuid', /^[0-9a-f]*$/),
   };
-  // Written anew it must give the same text: that checks the checksum, and every bit that no field holds.
-  if (encodeIdentity(identity) !== text) throw new Error('it does not match its checksum');
+  // Written anew it must give the same text: that checks every bit that no field holds.
+  if (encodeIdentity(identity) !== text) throw new Error('it has other fields');
   return identity;
 }
 
-/** undefined when there is none. @throws DataDirError 11 when it is damaged. */
+/** undefined when there is none. @throws DataDirError 11 when it is damaged. @throws UnknownFormatError 14 */
 export async function readIdentity(directory: string): Promise<Identity | undefined> {
   const path = join(directory, fileName);
   let text: string;
@@ -56,12 +64,12 @@ export async function readIdentity(directory: string): Promise<Identity | undefi
     throw new DataDirError(11, `${path} cannot be read`, error);
   }
   try {
-    return decodeIdentity(text);
+    return decodeIdentity(text, path);
   } catch (error) {
+    if (error instanceof UnknownFormatError) throw error;
     throw new DataDirError(
       11,
-      `${path} is damaged, or of a later version. Who this node is cannot be guessed: restore that file. ` +
-        replaceAdvice,
+      `${path} is damaged. Who this node is cannot be guessed: restore that file. ` + replaceAdvice,
       error,
     );
   }

@@ -1,6 +1,7 @@
 // The key space of the state store, and the one value that describes all others. Format 2; format 1 is still read.
 import { crc32 } from 'node:zlib';
 import { logIndex, revision, type LogIndex } from '../lib/ids.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { Configuration } from '../raft/index.ts';
 import type { RegistryMeta } from '../registry/index.ts';
 
@@ -36,17 +37,19 @@ function fieldsOf(state: StateMeta): readonly (string | number)[] {
   return [2, ...common, configuration.index, payload];
 }
 
-function checksumOf(fields: readonly (string | number)[]): string {
-  return crc32(JSON.stringify(fields)).toString(16).padStart(8, '0');
+/** The same in every format: so metadata of a later version is told from damaged one. */
+function sealed(fields: readonly unknown[]): Uint8Array {
+  const checksum = crc32(JSON.stringify(fields)).toString(16).padStart(8, '0');
+  return Buffer.from(JSON.stringify([...fields, checksum]));
 }
 
 /** Text, so that a person can read it with any LevelDB tool. The checksum covers what the state hash does not: the index. */
 export function encodeMeta(state: StateMeta): Uint8Array {
-  const fields = fieldsOf(state);
-  return Buffer.from(JSON.stringify([...fields, checksumOf(fields)]));
+  return sealed(fieldsOf(state));
 }
 
-/** undefined when a bit of it is wrong, or its format is none of these. */
+/** undefined when a bit of it is wrong. The format is also that of the keys and the records: who raises one of theirs raises this one.
+ * @throws UnknownFormatError for a whole one of another format */
 export function decodeMeta(value: Uint8Array): StateMeta | undefined {
   let fields: unknown;
   try {
@@ -55,7 +58,11 @@ export function decodeMeta(value: Uint8Array): StateMeta | undefined {
     return undefined;
   }
   if (!Array.isArray(fields)) return undefined;
+  if (Buffer.compare(sealed(fields.slice(0, -1)), value) !== 0) return undefined;
   const [format, appliedIndex, appliedTerm, owner, at, registryTimeMs, hash]: unknown[] = fields;
+  if (format !== 1 && format !== 2) {
+    throw new UnknownFormatError('the state store', `format ${String(format)}`, 'formats 1 and 2');
+  }
   if (!isCounter(appliedIndex) || !isCounter(appliedTerm) || !isCounter(at)) return undefined;
   if (typeof registryTimeMs !== 'number') return undefined;
   if (typeof owner !== 'string' || typeof hash !== 'string') return undefined;
@@ -67,7 +74,7 @@ export function decodeMeta(value: Uint8Array): StateMeta | undefined {
     configuration,
     meta: { revision: revision(at), registryTimeMs, hash },
   };
-  // Written anew it must give the same bytes: that checks the checksum and the format.
+  // Written anew it must give the same bytes: there is nothing else in it.
   return Buffer.compare(encodeMeta(state), value) === 0 ? state : undefined;
 }
 

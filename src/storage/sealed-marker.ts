@@ -2,6 +2,7 @@
 // another index than the log begins at, what is staged is rubbish.
 import { crc32 } from 'node:zlib';
 import { logIndex, type LogIndex, term, type Term } from '../lib/ids.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { readWhole, type StateFiles, type StatePaths } from './state-files.ts';
 
 export interface SealedMarker {
@@ -13,33 +14,43 @@ export interface SealedMarker {
   readonly owner: string;
 }
 
-function encode(marker: SealedMarker): Uint8Array {
-  const fields = [1, marker.index, marker.term, marker.hash, marker.owner];
+const FORMAT = 1;
+
+/** The same in every version: so a marker of a later one is told from a damaged one. */
+function seal(fields: readonly unknown[]): Uint8Array {
   const checksum = crc32(JSON.stringify(fields)).toString(16).padStart(8, '0');
   return Buffer.from(JSON.stringify([...fields, checksum]));
 }
 
-function decode(bytes: Uint8Array): SealedMarker | undefined {
+const encode = ({ index, term: at, hash, owner }: SealedMarker): Uint8Array =>
+  seal([FORMAT, index, at, hash, owner]);
+
+function decode(bytes: Uint8Array, path: string): SealedMarker | undefined {
   let fields: unknown;
   try {
     fields = JSON.parse(Buffer.from(bytes).toString('utf8'));
   } catch {
     return undefined;
   }
-  if (!Array.isArray(fields)) return undefined;
-  const [, index, atTerm, hash, owner]: unknown[] = fields;
+  if (!Array.isArray(fields) || Buffer.compare(seal(fields.slice(0, -1)), bytes) !== 0) {
+    return undefined;
+  }
+  const [format, index, atTerm, hash, owner]: unknown[] = fields;
+  if (format !== FORMAT) {
+    throw new UnknownFormatError(path, `format ${String(format)}`, `format ${FORMAT}`);
+  }
   if (!Number.isSafeInteger(index) || !Number.isSafeInteger(atTerm)) return undefined;
   if (Number(index) < 0 || Number(atTerm) < 0) return undefined;
   if (typeof hash !== 'string' || typeof owner !== 'string') return undefined;
   const marker = { index: logIndex(Number(index)), term: term(Number(atTerm)), hash, owner };
-  // Written anew it must give the same bytes: that checks the checksum and the format.
+  // Written anew it must give the same bytes: there is nothing else in it.
   return Buffer.compare(encode(marker), bytes) === 0 ? marker : undefined;
 }
 
-/** undefined when there is none, or a bit of it is wrong. */
+/** undefined when there is none, or a bit of it is wrong. @throws UnknownFormatError */
 export async function readMarker(paths: StatePaths): Promise<SealedMarker | undefined> {
   const bytes = await readWhole(paths.marker);
-  return bytes === undefined ? undefined : decode(bytes);
+  return bytes === undefined ? undefined : decode(bytes, paths.marker);
 }
 
 /** Durable when it resolves, and never there in part. */

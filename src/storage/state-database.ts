@@ -3,6 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import { assert, InvariantError } from '../lib/assert.ts';
 import { logIndex, revision } from '../lib/ids.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { StateImage } from '../node/ports.ts';
 import type { ImageHasher, RegistryLoader, RegistryMeta, StoredRecord } from '../registry/index.ts';
 import { decodeMeta, metaKey, registryKey, type StateMeta } from './keys.ts';
@@ -30,7 +31,7 @@ export interface VerifyOptions {
   readonly crashOf: (directory: string) => Promise<string | undefined>;
 }
 
-/** The directory exists. */
+/** The directory exists. @throws UnknownFormatError */
 export async function openVerified(directory: string, options: VerifyOptions): Promise<Attempt> {
   const isNew = (await options.files.list(directory)).length === 0;
   const crash = isNew ? undefined : await options.crashOf(directory);
@@ -46,6 +47,7 @@ export async function openVerified(directory: string, options: VerifyOptions): P
   } catch (error) {
     if (error instanceof InvariantError) throw error;
     await database.close().catch(() => undefined);
+    if (error instanceof UnknownFormatError) throw error.in(`the state store in ${directory}`);
     return { kind: 'unusable', reason: `LevelDB failed: ${reasonOf(error)}` };
   }
 }
@@ -148,6 +150,8 @@ async function scan(database: Database, content: ContentBuilder): Promise<Found>
     while (rows.length > 0) {
       // LevelDB reads on in a thread of its own while these are taken in.
       const following = iterator.nextv(scanRows);
+      // Where these are of a later version nobody waits for it.
+      following.catch(() => undefined);
       const records: StoredRecord[] = [];
       for (const [key, value] of rows) {
         const own = registryKey(key);

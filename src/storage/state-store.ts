@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import { assert, InvariantError } from '../lib/assert.ts';
 import { type LogIndex, logIndex } from '../lib/ids.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type {
   SnapshotHeader,
   SnapshotStage,
@@ -41,7 +42,7 @@ export interface StateStoreOptions {
 const maxSnapshots = 4;
 
 /** Opens the state in `directory`, or an empty one if what is there cannot be verified.
- * @throws DiskError when not even an empty one can be made. */
+ * @throws DiskError when not even an empty one can be made; UnknownFormatError, having changed nothing, when a later version wrote it. */
 export async function openStateStore(
   directory: string,
   options: StateStoreOptions,
@@ -65,7 +66,7 @@ export async function openStateStore(
     }
     throw new Error(second.reason);
   } catch (error) {
-    if (error instanceof InvariantError) throw error;
+    if (error instanceof InvariantError || error instanceof UnknownFormatError) throw error;
     throw new DiskError('Opening the state store', error);
   }
 }

@@ -59,6 +59,9 @@ export function nodeIdAt(fields: Fields, position: number, what: string): NodeId
   return value as NodeId;
 }
 
+const shown = (value: unknown): string =>
+  typeof value === 'number' ? String(value) : `of type ${typeof value}`;
+
 /** Names of a closed list and their numbers on the wire, which are never reused. */
 export interface Numbering<Name extends string> {
   numberOf(name: Name): number;
@@ -75,7 +78,8 @@ export function numbering<Name extends string>(
     numberOf: (name) => numbers[name],
     nameAt: (fields, position, what) => {
       const name = names.get(fields[position]);
-      if (name === undefined) throw new WireError(`${what}: no such number`);
+      if (name === undefined)
+        throw new WireError(`${what}: no such number: ${shown(fields[position])}`);
       return name;
     },
   };

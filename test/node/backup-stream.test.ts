@@ -120,7 +120,9 @@ describe('a backup', () => {
     text.copy(block, 9);
     block.writeUInt32BE(crc32(block.subarray(8), crc32(block.subarray(0, 4))), 4);
     const bytes = Buffer.concat([whole.subarray(0, 16), block]);
-    await expect(partsOf(bytes)).rejects.toThrow('backup format 2, this version reads 1');
+    await expect(partsOf(bytes)).rejects.toThrow(
+      'the backup has format 2, this version reads format 1',
+    );
   });
 
   test('with a block longer than any that is written is refused before it is read (G17)', async () => {

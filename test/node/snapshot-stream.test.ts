@@ -3,6 +3,7 @@ import { Buffer } from 'node:buffer';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { logIndex, revision, term } from '../../src/lib/ids.ts';
+import { UnknownFormatError } from '../../src/lib/unknown-format.ts';
 import {
   type ChunkContent,
   decodeChunk,
@@ -65,7 +66,6 @@ describe('a chunk', () => {
     Buffer.from(whole.toString('latin1').replace(text, to), 'latin1');
 
   test.for<[string, Buffer, { readonly first: boolean; readonly last: boolean }]>([
-    ['of a later format', changed('\x01\0\0\0\xca', '\x02\0\0\0\xca'), only],
     ['that is something else', Buffer.from('level'), only],
     ['that is empty', Buffer.alloc(0), only],
     ['that is cut off', whole.subarray(0, -1), only],
@@ -90,10 +90,13 @@ describe('a chunk', () => {
 
   test('of a later format names both', () => {
     const later = changed('\x01\0\0\0\xca', '\x02\0\0\0\xca');
-    expect(() => decodeChunk(later, only)).toThrow('the snapshot has format 2, this node reads 1');
+    expect(() => decodeChunk(later, only)).toThrow(UnknownFormatError);
+    expect(() => decodeChunk(later, only)).toThrow(
+      'the snapshot has format 2, this version reads format 1',
+    );
   });
 
-  test('is content or a SnapshotFormatError after any mutation', () => {
+  test('is content or a typed error after any mutation', () => {
     fc.assert(
       fc.property(fc.nat(whole.length - 1), fc.nat(255), fc.boolean(), (where, value, cut) => {
         const bytes = Buffer.from(cut ? whole.subarray(0, where) : whole);
@@ -101,7 +104,8 @@ describe('a chunk', () => {
         try {
           decodeChunk(bytes, only);
         } catch (error) {
-          expect(error).toBeInstanceOf(SnapshotFormatError);
+          if (!(error instanceof UnknownFormatError))
+            expect(error).toBeInstanceOf(SnapshotFormatError);
         }
       }),
       { numRuns: 2000 },

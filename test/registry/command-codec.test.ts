@@ -2,6 +2,7 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/lib/assert.ts';
+import { UnknownFormatError } from '../../src/lib/unknown-format.ts';
 import { revision } from '../../src/lib/ids.ts';
 import { pack, unpack } from '../../src/registry/positional.ts';
 import {
@@ -114,8 +115,8 @@ describe('a command', () => {
 
   test('of a newer format stops the node and names the version', () => {
     const newer = pack([2, 0, 0, '', '', '', [1], 'something new']);
-    expect(() => decodeCommand(newer)).toThrow(InvariantError);
-    expect(() => decodeCommand(newer)).toThrow(/format 2.*reads 1/);
+    expect(() => decodeCommand(newer)).toThrow(UnknownFormatError);
+    expect(() => decodeCommand(newer)).toThrow(/command format 2.*reads format 1/);
   });
 
   test('that is none stops the node', () => {

@@ -17,7 +17,7 @@ export function addCheckData(program: Command, context: CliContext): void {
     .summary('verify the data directory of a stopped node')
     .description(
       'Reads everything in the data directory of a node that does not run, and says what is there and what to do. It changes\n' +
-        'nothing. Exit code 0: sound, 11: damaged, 14: in use.',
+        'nothing. Exit code 0: sound, 11: damaged, 14: in use, or of a later version.',
     )
     .requiredOption('--data-dir <dir>', 'of the node')
     .option('--json', 'print the findings as JSON')
@@ -31,7 +31,9 @@ async function check(flags: Flags, context: CliContext): Promise<void> {
   const sound = isSound(result);
   if (flags.json === true) context.print(JSON.stringify({ sound, ...jsonForm(result) }));
   else context.print([...result.findings.map(lineOf), conclusion(result, sound)].join('\n'));
-  if (!sound) throw new CommandFailed('', EXIT.damagedData);
+  if (!sound) {
+    throw new CommandFailed('', isLater(result) ? EXIT.dataDirRefused : EXIT.damagedData);
+  }
 }
 
 function lineOf({ part, verdict, text, advice }: Finding): string {
@@ -39,8 +41,15 @@ function lineOf({ part, verdict, text, advice }: Finding): string {
   return advice === '' ? first : `${first}\n${' '.repeat(19)}${printable(advice)}`;
 }
 
-function conclusion({ directory }: DataCheck, sound: boolean): string {
-  return sound ? `${directory} is sound.` : `${directory} is damaged.`;
+/** A later version wrote something, and what it did not write is whole. */
+const isLater = ({ findings }: DataCheck): boolean =>
+  findings.some(({ verdict }) => verdict === 'later') &&
+  findings.every(({ verdict }) => verdict !== 'damaged');
+
+function conclusion(result: DataCheck, sound: boolean): string {
+  if (sound) return `${result.directory} is sound.`;
+  if (isLater(result)) return `${result.directory} is of a later version.`;
+  return `${result.directory} is damaged.`;
 }
 
 /** As the contract's JSON: snake_case, 64-bit numbers as text, every field there. */

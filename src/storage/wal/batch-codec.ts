@@ -1,6 +1,7 @@
 // What a frame's body holds: the batches of one group, with entry payloads as the bytes they are. Format 1, append-only,
 // pinned by golden vectors.
 import { assert } from '../../lib/assert.ts';
+import { UnknownFormatError } from '../../lib/unknown-format.ts';
 import { logIndex, nodeId, term, type LogIndex, type Term } from '../../lib/ids.ts';
 import type { EntryKind, HardState, LogEntry, LogFloor, PersistBatch } from '../../raft/index.ts';
 import { readUint64, writeUint64 } from './frame.ts';
@@ -21,6 +22,7 @@ const truncates = 1;
 const voted = 2;
 const hasFloor = 4;
 const restarted = 8;
+const knownFlags = truncates | voted | hasFloor | restarted;
 
 const entrySize = (entry: LogEntry): number => entryHeaderBytes + entry.payload.length;
 
@@ -111,7 +113,8 @@ export interface BodyVisitor {
   ): void;
 }
 
-/** Walks a body whose checksum was right. Throws when it does not follow the format all the same. */
+/** Walks a body whose checksum was right. Throws when it does not follow the format all the same.
+ * @throws UnknownFormatError for what a later version may have written */
 export function walkBody(body: Buffer, batchCount: number, visitor: BodyVisitor): void {
   let at = 0;
   for (let count = 0; count < batchCount; count++) at = walkBatch(body, at, visitor);
@@ -120,6 +123,10 @@ export function walkBody(body: Buffer, batchCount: number, visitor: BodyVisitor)
 
 function walkBatch(body: Buffer, at: number, visitor: BodyVisitor): number {
   const flags = body.readUInt8(at);
+  // What a flag of a later version stands for may lie anywhere behind it.
+  if ((flags & ~knownFlags) !== 0) {
+    throw new UnknownFormatError('the log', `a batch with flags ${flags}`, `flags ${knownFlags}`);
+  }
   const nameBytes = body.readUInt8(at + 1);
   const entryCount = body.readUInt32LE(at + 34);
   const firstIndex = readUint64(body, at + 26);
@@ -138,10 +145,15 @@ function walkBatch(body: Buffer, at: number, visitor: BodyVisitor): number {
     end = to;
   }
   for (let count = 0; count < entryCount; count++) {
-    const kind = kinds[body.readUInt8(end + 8)];
+    const kindCode = body.readUInt8(end + 8);
+    const kind = kinds[kindCode];
+    if (kind === undefined) {
+      const known = `kinds 0 to ${kinds.length - 1}`;
+      throw new UnknownFormatError('the log', `an entry of kind ${kindCode}`, known);
+    }
     const from = end + entryHeaderBytes;
     const to = from + body.readUInt32LE(end + 9);
-    assert(kind !== undefined && to <= body.length, 'an entry lies inside its frame');
+    assert(to <= body.length, 'an entry lies inside its frame');
     visitor.entry(logIndex(firstIndex + count), term(readUint64(body, end)), kind, { from, to });
     end = to;
   }

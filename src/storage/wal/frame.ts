@@ -2,6 +2,7 @@
 // zero, so that a sector that is all zero was not written, whatever the payload holds.
 import { crc32 } from 'node:zlib';
 import { assert } from '../../lib/assert.ts';
+import { UnknownFormatError } from '../../lib/unknown-format.ts';
 
 /** Devices write at least this much at once; a torn write leaves each sector either old (zero) or new. */
 export const sectorBytes = 512;
@@ -93,19 +94,24 @@ export function encodeFrame(
   return crc;
 }
 
-function frameType(code: number | undefined): FrameType | undefined {
+function frameType(sector: Buffer): FrameType {
+  const code = sector[32];
+  if (sector[33] !== 0 || sector.readUInt32LE(36) !== 0) {
+    throw new UnknownFormatError('the log', 'a frame that uses reserved bytes', 'none that does');
+  }
   if (code === typeCodes.batches) return 'batches';
-  return code === typeCodes.seal ? 'seal' : undefined;
+  if (code === typeCodes.seal) return 'seal';
+  throw new UnknownFormatError('the log', `a frame of type ${code}`, 'types 1 and 2');
 }
 
 /** Reads the header from a frame's first sector; undefined when a bit of it is wrong. A length that passes can be
- * trusted, which is what makes the extent of a torn frame known. */
+ * trusted, which is what makes the extent of a torn frame known. @throws UnknownFormatError */
 export function decodeHeader(sector: Buffer): FrameHeader | undefined {
   const previousCrc = sector.readUInt32LE(12);
   const crc = headerCrcOf(sector, previousCrc);
-  const type = frameType(sector[32]);
   const sequence = readUint64(sector, 20);
-  if (crc !== sector.readUInt32LE(4) || type === undefined) return undefined;
+  if (crc !== sector.readUInt32LE(4)) return undefined;
+  const type = frameType(sector);
   if (!Number.isSafeInteger(sequence) || !hasMark(sector, sequence)) return undefined;
   const bodyBytes = sector.readUInt32LE(16);
   return {

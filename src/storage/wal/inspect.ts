@@ -4,6 +4,7 @@ import { InvariantError } from '../../lib/assert.ts';
 import type { LogIndex } from '../../lib/ids.ts';
 import type { LogImage } from '../../node/ports.ts';
 import type { LogEntry } from '../../raft/index.ts';
+import { UnknownFormatError } from '../../lib/unknown-format.ts';
 import { DamagedLogError, DiskError } from '../errors.ts';
 import { sectorBytes } from './frame.ts';
 import { replayAll, segmentIds } from './open-wal.ts';
@@ -35,7 +36,7 @@ export async function ownerOfLog(
   try {
     const sector = Buffer.alloc(sectorBytes);
     await file.read(sector, 0);
-    const decoded = decodeSegmentHeader(sector);
+    const decoded = decodeSegmentHeader(sector, segmentPath(directory, first));
     return typeof decoded === 'string' ? undefined : decoded.header.owner;
   } finally {
     await file.close();
@@ -60,7 +61,7 @@ export async function inspectLog(
       read: (from, to, maxBytes) => readEntries({ files, entries, segments }, from, to, maxBytes),
     };
   } catch (error) {
-    if (error instanceof DamagedLogError) throw error;
+    if (error instanceof DamagedLogError || error instanceof UnknownFormatError) throw error;
     // A start would end with a broken invariant: the bytes have right checksums and say what no version writes.
     if (error instanceof InvariantError) {
       throw new DamagedLogError(directory, 0, error.message, error);

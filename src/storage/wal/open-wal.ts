@@ -1,6 +1,7 @@
 // openWal: makes the directory, replays what is there, settles the last write, and starts the writer.
 import type { Logger } from 'pino';
 import { assert } from '../../lib/assert.ts';
+import { UnknownFormatError } from '../../lib/unknown-format.ts';
 import { DamagedLogError, DiskError } from '../errors.ts';
 import { isZeroSector, sectorBytes } from './frame.ts';
 import { scanSegment, type ScanResult } from './recovery.ts';
@@ -38,6 +39,7 @@ const defaultFrameBytes = 1024 * 1024;
 
 /** Opens the log in `directory`, creating it if there is none.
  * @throws DamagedLogError (exit 11) when acknowledged bytes are damaged or missing; the files are left as they are.
+ * @throws UnknownFormatError (exit 14) when a later version wrote to it; likewise.
  * @throws DiskError (exit 10) when the disk refuses. */
 export async function openWal(directory: string, options: WalOptions = {}): Promise<WriteAheadLog> {
   const segmentBytes = options.segmentBytes ?? defaultSegmentBytes;
@@ -60,7 +62,7 @@ export async function openWal(directory: string, options: WalOptions = {}): Prom
   try {
     return await open(settings, options.formed ?? false);
   } catch (error) {
-    if (error instanceof DamagedLogError) throw error;
+    if (error instanceof DamagedLogError || error instanceof UnknownFormatError) throw error;
     throw new DiskError('Opening the log', error);
   }
 }

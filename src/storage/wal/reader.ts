@@ -3,6 +3,7 @@
 import { present } from '../../lib/assert.ts';
 import { logIndex, type LogIndex } from '../../lib/ids.ts';
 import type { LogEntry, TermRun } from '../../raft/index.ts';
+import { UnknownFormatError } from '../../lib/unknown-format.ts';
 import { DamagedLogError, DiskError } from '../errors.ts';
 import { walkBody } from './batch-codec.ts';
 import type { EntryMap, LocatedFrame } from './entry-map.ts';
@@ -105,6 +106,7 @@ async function readStretch(
     try {
       held = entriesOf(frame, header, next, end);
     } catch (cause) {
+      if (cause instanceof UnknownFormatError) throw cause.in(segment.path);
       throw damaged('a frame with a right checksum does not follow the format', cause);
     }
     const expected = held.every((entry, at) => isExpected(entry, next + at, wanted.runs));

@@ -1,6 +1,7 @@
 // Opening a log: replays every segment, tells a torn last write from rot, and changes nothing on disk before it has seen
 // everything. See docs of `scanSegment` for the argument.
 import { assert } from '../../lib/assert.ts';
+import { UnknownFormatError } from '../../lib/unknown-format.ts';
 import { DamagedLogError } from '../errors.ts';
 import {
   bodyIsWhole,
@@ -100,7 +101,7 @@ export async function scanSegment(
   while (at < segment.sectors) {
     const sector = await window.view(at, 1);
     if (isZeroSector(sector, 0)) break;
-    const header = decodeHeader(sector);
+    const header = headerIn(sector, segment);
     if (header === undefined) throw damaged(at, 'a frame header does not match its checksum');
     const misfit = misfitOf(header, segment, at, replay);
     if (misfit !== undefined) throw damaged(at, misfit);
@@ -116,6 +117,7 @@ export async function scanSegment(
     try {
       applyFrame(frame, header, { segment, from: at, to: at + header.sectors }, replay);
     } catch (cause) {
+      if (cause instanceof UnknownFormatError) throw cause.in(segment.path);
       throw damaged(at, 'a frame with a right checksum does not follow the format', cause);
     }
     at += header.sectors;
@@ -138,7 +140,7 @@ function acceptSegmentHeader(
   replay: Replay,
   isFirst: boolean,
 ): string | undefined {
-  const decoded = decodeSegmentHeader(sector);
+  const decoded = decodeSegmentHeader(sector, segment.path);
   if (typeof decoded === 'string') return decoded;
   const { header, crc } = decoded;
   if (header.segmentId !== segment.id) return `this is segment ${header.segmentId}, misplaced`;
@@ -168,6 +170,14 @@ function misfitOf(
     header.previousCrc === replay.previousCrc;
   if (!follows) return 'a frame does not follow the one before it';
   return at + header.sectors > segment.sectors ? 'a frame reaches beyond its segment' : undefined;
+}
+
+function headerIn(sector: Buffer, segment: Segment): FrameHeader | undefined {
+  try {
+    return decodeHeader(sector);
+  } catch (error) {
+    throw error instanceof UnknownFormatError ? error.in(segment.path) : error;
+  }
 }
 
 function hasZeroSector(frame: Buffer): boolean {

@@ -2,6 +2,7 @@
 // ahead, because a write into blocks the file system has already allocated changes no metadata and is one device write.
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
+import { UnknownFormatError } from '../../lib/unknown-format.ts';
 import { readUint64, sectorBytes, writeUint64 } from './frame.ts';
 import type { WalFiles } from './wal-files.ts';
 
@@ -51,15 +52,19 @@ export function encodeSegmentHeader(target: Buffer, header: SegmentHeader): numb
   return crc;
 }
 
-/** The header and its checksum, to chain the first frame to; a sentence when the sector is not one. */
+/** The header and its checksum, to chain the first frame to; a sentence when the sector is not one. The name of the format, its version and the
+ * checksum have their places in every version. @throws UnknownFormatError */
 export function decodeSegmentHeader(
   sector: Buffer,
+  path = 'the log',
 ): { readonly header: SegmentHeader; readonly crc: number } | string {
   const crc = crc32(sector.subarray(16, sectorBytes), crc32(sector.subarray(0, 12)));
   if (crc !== sector.readUInt32LE(12)) return 'the segment header does not match its checksum';
   if (sector.toString('latin1', 0, 8) !== magic) return 'this is not a segment of a log';
   const found = sector.readUInt32LE(8);
-  if (found !== version) return `log format ${found} is not known to this version`;
+  if (found !== version) {
+    throw new UnknownFormatError(path, `log format ${found}`, `log format ${version}`);
+  }
   const ownerBytes = Math.min(sector[ownerAt] ?? 0, maxOwnerBytes);
   const header: SegmentHeader = {
     segmentId: sector.readUInt32LE(16),
