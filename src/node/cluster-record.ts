@@ -7,7 +7,7 @@ import { assert } from '../lib/assert.ts';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { type NodeId, nodeId } from '../lib/ids.ts';
 import type { Membership } from '../raft/index.ts';
-import type { ClusterRecord, Member, MemberIdentity } from './peer-protocol.ts';
+import type { ClusterRecord, Member, MemberIdentity, Replacing } from './peer-protocol.ts';
 
 // Positional arrays of strings only: no records, no shared structures, so the bytes depend on the content alone.
 const packr = new Packr({ useRecords: false, moreTypes: false, copyBuffers: true });
@@ -49,6 +49,17 @@ export function withMembers(record: ClusterRecord, members: readonly Member[]): 
   return { ...record, members: sortedById(members) };
 }
 
+/** The same cluster with other members on their way back. */
+export function withReplacing(
+  { clusterId, clusterUuid, members }: ClusterRecord,
+  replacing: readonly Replacing[],
+): ClusterRecord {
+  const record = { clusterId, clusterUuid, members };
+  if (replacing.length === 0) return record;
+  const sorted = replacing.toSorted((a, b) => (a.member.nodeId < b.member.nodeId ? -1 : 1));
+  return { ...record, replacing: sorted };
+}
+
 /** The payload of the entry that forms a cluster. */
 export function encodeClusterRecord(record: ClusterRecord): Uint8Array {
   return Uint8Array.from(
@@ -62,7 +73,14 @@ export function encodeMembership(record: ClusterRecord): Uint8Array {
     ...memberRow(member),
     member.learner ? LEARNER : VOTER,
   ]);
-  return Uint8Array.from(packr.pack([CHANGED, record.clusterId, record.clusterUuid, rows]));
+  const base = [CHANGED, record.clusterId, record.clusterUuid, rows];
+  if (record.replacing === undefined) return Uint8Array.from(packr.pack(base));
+  // Versions before take the first four parts and leave this one.
+  return Uint8Array.from(packr.pack([...base, record.replacing.map(replacingRow)]));
+}
+
+function replacingRow({ member, lost, voter }: Replacing): readonly string[] {
+  return [...memberRow(member), voter ? VOTER : LEARNER, lost];
 }
 
 /** Throws UnknownFormatError for a record of a later version, InvariantError for bytes that are no cluster record, or that are a first
@@ -70,7 +88,7 @@ export function encodeMembership(record: ClusterRecord): Uint8Array {
 export function decodeClusterRecord(bytes: Uint8Array): ClusterRecord {
   const row = unpacked(bytes);
   assert(Array.isArray(row) && Number.isSafeInteger(row[0]), 'the entry holds a cluster record');
-  const [format, clusterId, clusterUuid, rows] = row as readonly unknown[];
+  const [format, clusterId, clusterUuid, rows, replaced = []] = row as readonly unknown[];
   if (format !== FIRST && format !== CHANGED) {
     const found = `cluster record format ${String(format)}`;
     throw new UnknownFormatError('an entry of the log', found, `formats ${FIRST} and ${CHANGED}`);
@@ -85,7 +103,16 @@ export function decodeClusterRecord(bytes: Uint8Array): ClusterRecord {
     assert(record.clusterUuid === clusterUuid, 'the cluster uuid is the digest of the record');
     return record;
   }
-  return { clusterId, clusterUuid, members: rows.map((member: unknown) => memberOf(member, 5)) };
+  assert(Array.isArray(replaced), 'members on their way back are a list');
+  const members = rows.map((member: unknown) => memberOf(member, 5));
+  return withReplacing({ clusterId, clusterUuid, members }, replaced.map(replacingOf));
+}
+
+function replacingOf(row: unknown): Replacing {
+  const { learner, ...member } = memberOf(row, 6);
+  const lost: unknown = Array.isArray(row) ? row[5] : undefined;
+  assert(typeof lost === 'string', 'a member on its way back had an incarnation');
+  return { member, lost, voter: !learner };
 }
 
 function unpacked(bytes: Uint8Array): unknown {

@@ -29,6 +29,34 @@ export interface ClusterRecord {
   readonly clusterUuid: string;
   /** Sorted by node id. */
   readonly members: readonly Member[];
+  /** Members that lost their log and are being put back (docs/adr/0018), sorted by node id. Absent where there are none, and in records
+   * of versions before. */
+  readonly replacing?: readonly Replacing[];
+}
+
+/** Between the removal of a data-dir that lost its log and the moment at which the one in its place has what it had. */
+export interface Replacing {
+  /** The data-dir that takes the place. It is no member before it is added as a learner. */
+  readonly member: MemberIdentity;
+  /** The incarnation that was removed. */
+  readonly lost: string;
+  /** That one had a vote: the new one gets it once it has caught up. */
+  readonly voter: boolean;
+}
+
+/** Data-dirs of one name that were lost one after the other without a vote in between: then its disk is no good. */
+export const MAX_LOST = 8;
+
+/** What a data-dir that has taken a new incarnation says of its former ones. */
+export interface LostLog {
+  /** Newest first; each may have been a member, and none ever speaks again. At least one, MAX_LOST at most. */
+  readonly incarnations: readonly string[];
+  /** Of the cluster that the first of them belonged to. */
+  readonly clusterUuid: string;
+  /** Whom to ask: the other members as they were last known, at their peer addresses. */
+  readonly members: readonly { readonly nodeId: NodeId; readonly peerAddress: string }[];
+  /** What was found, as one sentence without a full stop. */
+  readonly found: string;
 }
 
 /** First message in each direction of a stream. */
@@ -45,6 +73,9 @@ export interface Hello extends MemberIdentity {
   /** Term of the last entry of the sender's log; 0 where it has none, or does not say. Of two nodes that disagree on who is a
    * member, the one with the later last term knows more, and of two with the same the one with the newer configuration. */
   readonly lastTerm: Term;
+  /** Incarnations whose log is lost, in whose place this one is to come (LostLog.incarnations); absent where there are none, and
+   * once the sender's log makes it a member. */
+  readonly replaces?: readonly string[];
 }
 
 export type RefusalReason =
@@ -161,13 +192,20 @@ export interface SnapshotChunk {
   readonly last: boolean;
 }
 
-/** What an operator, or a node that wants to join, asks of the members. Served by the leader; others pass it on. */
+/** What an operator, or a node that wants to join or to return, asks of the members. Served by the leader; others pass it on. */
 export type MemberChange =
   | { readonly kind: 'add'; readonly member: Member }
   | { readonly kind: 'promote'; readonly nodeId: NodeId }
   | { readonly kind: 'remove'; readonly nodeId: NodeId }
   /** nodeId '': the best follower. */
-  | { readonly kind: 'transfer'; readonly nodeId: NodeId | '' };
+  | { readonly kind: 'transfer'; readonly nodeId: NodeId | '' }
+  /** The data-dirs of this name in the incarnations `lost` have lost their log; `member` takes their place: asked by itself. Done
+   * once the lost one is removed; the rest follows. */
+  | {
+      readonly kind: 'replace';
+      readonly lost: readonly string[];
+      readonly member: MemberIdentity;
+    };
 export interface MemberRequest {
   readonly kind: 'memberRequest';
   readonly id: number;

@@ -3,7 +3,14 @@ import type { Logger } from 'pino';
 import type { NodeId, Revision } from '../lib/ids.ts';
 import type { RaftConfig, Role } from '../raft/index.ts';
 import type { ApplyResult, CommandBody, Registry } from '../registry/index.ts';
-import type { Beat, BeatFailure, Member, MemberChange, MemberIdentity } from './peer-protocol.ts';
+import type {
+  Beat,
+  BeatFailure,
+  LostLog,
+  Member,
+  MemberChange,
+  MemberIdentity,
+} from './peer-protocol.ts';
 import type { Clock, Fatal, LogStore, PeerTransport, StateStore } from './ports.ts';
 import type { WatchHub } from './watch-hub.ts';
 
@@ -17,6 +24,9 @@ export interface NodeOptions {
   /** From --join: asks the cluster to add this node as a learner and resolves with its members. Called while the log is empty,
    * again after each rejection. undefined: this node forms a cluster with initialMembers, or has one already. */
   readonly join?: (self: MemberIdentity) => Promise<readonly MemberIdentity[]>;
+  /** The data-dir has lost its log and taken a new incarnation, which its log does not name yet: the members are asked to put it in the
+   * place of the former one (docs/adr/0018). Then `join` is not used. */
+  readonly replaces?: LostLog;
   /** Opened. Empty: this data-dir has not joined a cluster yet. Otherwise entry 1 is the ClusterRecord. */
   readonly logStore: LogStore;
   readonly stateStore: StateStore;

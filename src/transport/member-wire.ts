@@ -1,10 +1,23 @@
 // Positional arrays of members and of what is asked about them. Append-only; pinned by test/transport/golden.
 import type { NodeId } from '../lib/ids.ts';
-import type { Member, MemberChange, MemberIdentity, MemberOutcome } from '../node/peer-protocol.ts';
+import {
+  MAX_LOST,
+  type Member,
+  type MemberChange,
+  type MemberIdentity,
+  type MemberOutcome,
+} from '../node/peer-protocol.ts';
 import { errorCodes, failureFromFields } from './failure-wire.ts';
 import { type Fields, fieldsOf, flagAt, listOf, nodeIdAt, numbering, textAt } from './fields.ts';
+import { WireError } from './msgpack.ts';
 
-const changes = numbering<MemberChange['kind']>({ add: 0, promote: 1, remove: 2, transfer: 3 });
+const changes = numbering<MemberChange['kind']>({
+  add: 0,
+  promote: 1,
+  remove: 2,
+  transfer: 3,
+  replace: 4,
+});
 const outcomes = numbering<MemberOutcome['kind']>({ done: 0, failed: 1 });
 
 export const memberToArray = (member: MemberIdentity): readonly unknown[] => [
@@ -38,6 +51,8 @@ export function memberChangeToArray(change: MemberChange): readonly unknown[] {
     case 'remove':
     case 'transfer':
       return [number, change.nodeId];
+    case 'replace':
+      return [number, [...memberToArray(change.member), change.lost]];
   }
 }
 
@@ -51,7 +66,18 @@ export function memberChangeFromFields(fields: Fields): MemberChange {
       return { kind, nodeId: nodeIdAt(fields, 1, `${kind}.nodeId`) };
     case 'transfer':
       return { kind, nodeId: textAt(fields, 1, `${kind}.nodeId`) as NodeId | '' };
+    case 'replace': {
+      const place = fieldsOf(fields[1], 5, kind);
+      return { kind, member: memberAt(place, 0, kind), lost: lostAt(place, 4, `${kind}.lost`) };
+    }
   }
+}
+
+/** Incarnations that a node says it has lost. */
+export function lostAt(fields: Fields, position: number, what: string): readonly string[] {
+  const lost = listOf(fields[position], what);
+  if (lost.length > MAX_LOST) throw new WireError(`${what}: ${lost.length}, limit ${MAX_LOST}`);
+  return lost.map((_, at) => textAt(lost, at, what));
 }
 
 export function memberOutcomeToArray(outcome: MemberOutcome): readonly unknown[] {

@@ -2,7 +2,13 @@
 // arrays [payload number, ...]. By protobuf's own rule, messages with repeated fields are joined by joining their bytes.
 import { assert } from '../lib/assert.ts';
 import { logIndex, term } from '../lib/ids.ts';
-import type { Hello, PeerFrame, Refusal, RefusalReason } from '../node/peer-protocol.ts';
+import {
+  type Hello,
+  type PeerFrame,
+  PROTOCOL_VERSION,
+  type Refusal,
+  type RefusalReason,
+} from '../node/peer-protocol.ts';
 import { MalformedArrayError } from '../registry/index.ts';
 import {
   countAt,
@@ -16,7 +22,7 @@ import {
   textAt,
 } from './fields.ts';
 import { frameFromArray, frameToArray } from './frame-wire.ts';
-import { memberAt, memberToArray } from './member-wire.ts';
+import { lostAt, memberAt, memberToArray } from './member-wire.ts';
 import { packArray, unpackValue, WireError } from './msgpack.ts';
 
 export type Payload =
@@ -50,9 +56,15 @@ export function encodeHello(hello: Hello): Buffer {
     ...memberToArray(hello),
     hello.softwareVersion,
     hello.target,
-    ...(hello.configurationIndex > 0 ? [hello.configurationIndex] : []),
-    ...(hello.configurationIndex > 0 && hello.lastTerm > 0 ? [hello.lastTerm] : []),
+    ...laterFields(hello),
   ]);
+}
+
+/** Each but the last has a value of its own that says nothing. */
+function laterFields({ configurationIndex, lastTerm, replaces }: Hello): readonly unknown[] {
+  if (replaces !== undefined) return [configurationIndex, lastTerm, replaces];
+  if (configurationIndex === 0) return [];
+  return lastTerm > 0 ? [configurationIndex, lastTerm] : [configurationIndex];
 }
 
 export function encodeRefusal({ reason, message }: Refusal): Buffer {
@@ -102,8 +114,10 @@ function decodePayload(bytes: Uint8Array): Payload {
 }
 
 function helloFromFields(fields: Fields): Hello {
+  const protocolVersion = countAt(fields, 1, 'hello.protocolVersion');
+  const saysLost = protocolVersion === PROTOCOL_VERSION && fields.length > 12;
   return {
-    protocolVersion: countAt(fields, 1, 'hello.protocolVersion'),
+    protocolVersion,
     clusterId: textAt(fields, 2, 'hello.clusterId'),
     clusterUuid: textAt(fields, 3, 'hello.clusterUuid'),
     ...memberAt(fields, 4, 'hello'),
@@ -112,6 +126,7 @@ function helloFromFields(fields: Fields): Hello {
     configurationIndex:
       fields.length > 10 ? indexAt(fields, 10, 'hello.configurationIndex') : logIndex(0),
     lastTerm: fields.length > 11 ? termAt(fields, 11, 'hello.lastTerm') : term(0),
+    ...(saysLost ? { replaces: lostAt(fields, 12, 'hello.replaces') } : {}),
   };
 }
 

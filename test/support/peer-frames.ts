@@ -262,4 +262,9 @@ export const sampleFrames: readonly PeerFrame[] = [
     id: 12,
     outcome: { kind: 'failed', code: 'failedPrecondition', message: 'n4 lacks 2000 entries' },
   },
+  {
+    kind: 'memberRequest',
+    id: 16,
+    change: { kind: 'replace', lost: ['f'.repeat(32), 'e'.repeat(32)], member },
+  },
 ];

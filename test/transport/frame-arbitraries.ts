@@ -2,11 +2,12 @@
 import * as fc from 'fast-check';
 import { logIndex, nodeId, revision, term } from '../../src/lib/ids.ts';
 import type { ErrorCode } from '../../src/lib/registry-error.ts';
-import type {
-  Member,
-  MemberChange,
-  MemberIdentity,
-  PeerFrame,
+import {
+  MAX_LOST,
+  type Member,
+  type MemberChange,
+  type MemberIdentity,
+  type PeerFrame,
 } from '../../src/node/peer-protocol.ts';
 import type { EntryKind, Message } from '../../src/raft/index.ts';
 import type {
@@ -184,6 +185,11 @@ const change: fc.Arbitrary<MemberChange> = fc.oneof(
   fc.record({
     kind: fc.constant('transfer' as const),
     nodeId: fc.oneof(name, fc.constant('' as const)),
+  }),
+  fc.record({
+    kind: fc.constant('replace' as const),
+    lost: fc.array(text, { maxLength: MAX_LOST }),
+    member,
   }),
 );
 

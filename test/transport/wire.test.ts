@@ -40,12 +40,14 @@ const refusalFor = (reason: RefusalReason): Refusal => ({ reason, message: `beca
 
 const laterHello = { ...sampleHello('n1', 'n2'), configurationIndex: logIndex(4711) };
 const latestHello = { ...laterHello, lastTerm: term(12) };
+const lostHello = { ...sampleHello('n1', 'n2'), replaces: ['f'.repeat(32), 'e'.repeat(32)] };
 
 /** Every sample under a name of its own, with its bytes. */
 const samples = new Map<string, Buffer>([
   ['hello', encodeHello(sampleHello('n1', 'n2'))],
   ['hello with configuration index', encodeHello(laterHello)],
   ['hello with last term', encodeHello(latestHello)],
+  ['hello of a lost log', encodeHello(lostHello)],
   ...reasons.map((reason): [string, Buffer] => [
     `refusal ${reason}`,
     encodeRefusal(refusalFor(reason)),
@@ -91,6 +93,8 @@ describe('the wire format', () => {
     expect(later).toEqual([{ kind: 'hello', hello: laterHello }]);
     const latest = decodeMessage(Buffer.from(golden['hello with last term'] ?? '', 'hex'));
     expect(latest).toEqual([{ kind: 'hello', hello: latestHello }]);
+    const lost = decodeMessage(Buffer.from(golden['hello of a lost log'] ?? '', 'hex'));
+    expect(lost).toEqual([{ kind: 'hello', hello: lostHello }]);
     const frames = Object.entries(golden).filter(([name]) => /^\d/.test(name));
     const decoded = frames.map(([, hex]) => decodeMessage(Buffer.from(hex, 'hex')));
     expect(decoded).toEqual(sampleFrames.map((frame) => [{ kind: 'frames', frames: [frame] }]));
