@@ -189,6 +189,16 @@ const planted: readonly Planted[] = [
   },
   {
     guarantee: 'G5',
+    name: 'a state older than one of which a part had been shown',
+    history: told('merged', [
+      ...merged.slice(0, 3),
+      { ...reset(6, put('a', 'm6', contents.aAgain, 6)), more: true },
+      reset(4, put('a', 'm3', contents.aDrained, 1)),
+      ...all.slice(5),
+    ]),
+  },
+  {
+    guarantee: 'G5',
     name: 'a reader of one service that is told of another',
     history: told('service', service.toSpliced(2, 1, ...all.slice(2, 3))),
   },

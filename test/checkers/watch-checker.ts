@@ -13,6 +13,8 @@ interface Reader {
   /** What the order says at `position`. */
   readonly truth: Map<string, string>;
   position: number;
+  /** The highest revision it was told of, parts of states that were never completed included. */
+  shown: number;
   resetInProgress: boolean;
   readonly violations: Violation[];
 }
@@ -42,7 +44,16 @@ function advance(reader: Reader, revision: number): Set<string> | undefined {
 
 function takeReset(reader: Reader, message: WatchMessageRecord): void {
   // Only the first part of a reset is marked as one; the others go on from it.
-  if (message.reset) reader.held.clear();
+  if (message.reset) {
+    reader.held.clear();
+    if (message.revision < reader.shown) {
+      blame(
+        reader,
+        `a reset to ${message.revision} after something of ${reader.shown} had been shown`,
+      );
+      return;
+    }
+  }
   reader.resetInProgress = message.more;
   applyGroup(reader.held, message.changes);
   if (message.more) return;
@@ -101,12 +112,14 @@ export function checkWatch(
     held: new Map(),
     truth: new Map(),
     position: 0,
+    shown: 0,
     resetInProgress: false,
     violations: [],
   };
   for (const message of watch.messages) {
     if (message.reset || reader.resetInProgress) takeReset(reader, message);
     else takeChanges(reader, message);
+    reader.shown = Math.max(reader.shown, message.revision);
     if (reader.violations.length >= 10) break;
   }
   if (reader.violations.length > 0) return reader.violations;
