@@ -139,6 +139,7 @@ export async function parseOptions(argv: readonly string[]): Promise<ChaosOption
   };
 }
 
-const exitCodes = `Exit codes: 0 clean, 1 a guarantee did not hold, 2 wrong usage, 3 void: too little happened, or a fault had no effect.
+const exitCodes = `Exit codes: 0 clean, 1 a guarantee did not hold, 2 wrong usage, 3 void: too little happened, or a fault had no effect,
+4 the harness itself failed, or no cluster came up, and nothing was judged, 130 interrupted.
 Network, power, slow disks and clocks need root and Linux: without, those faults are skipped by name.
 --compose needs Linux, root, a Docker engine with compose, and the ports 7400, 7410 and 7420 of loopback.`;

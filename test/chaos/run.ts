@@ -14,8 +14,7 @@ import { judge } from './verdict/judge.ts';
 import { loadHistory } from './verdict/load-history.ts';
 
 const maxRunMinutes = 4;
-const exitCodes = { clean: 0, violation: 1, void: 3 } as const;
-const interruptedCode = 130;
+const exitCodes = { clean: 0, violation: 1, void: 3, failed: 4, interrupted: 130 } as const;
 /** To heal what was struck when a run is interrupted. */
 const graceMs = 20_000;
 
@@ -97,8 +96,8 @@ async function runAll(
   options: ChaosOptions,
   line: ProgressLine,
   signal: AbortSignal,
-): Promise<readonly Judged[]> {
-  const judged: Judged[] = [];
+  judged: Judged[],
+): Promise<void> {
   for (const plan of plansOf(options)) {
     const killed = strikesOf(judged).get('killLeader') ?? 0;
     const kills = options.kills === undefined ? undefined : options.kills - killed;
@@ -109,7 +108,44 @@ async function runAll(
     for (const text of linesOf(one)) line.say(text);
     if (one.verdict.outcome === 'violation' && !options.each) break;
   }
-  return judged;
+}
+
+/** Of all runs of this command. Nothing was judged where the harness itself failed, unless something was before. */
+async function runCommand(
+  options: ChaosOptions,
+  line: ProgressLine,
+  signal: AbortSignal,
+): Promise<keyof typeof exitCodes> {
+  const judged: Judged[] = [];
+  let failure: keyof typeof exitCodes | undefined;
+  try {
+    await runAll(options, line, signal, judged);
+  } catch (error) {
+    line.end();
+    const reason = error instanceof Error ? (error.stack ?? error.message) : String(error);
+    line.say(`FAILED: ${reason}`);
+    failure = 'failed';
+  }
+  if (options.each) for (const row of tableOf(judged)) line.say(row);
+  for (const text of summaryOf(judged)) line.say(text);
+  const found = outcomeOf(judged);
+  const outcome = signal.aborted
+    ? 'interrupted'
+    : found === 'violation'
+      ? found
+      : (failure ?? found);
+  if (options.json) {
+    const runs = judged.map(({ run: { seed, nodes, replay, skipped, faults }, verdict }) => ({
+      seed,
+      nodes,
+      replay,
+      skipped,
+      faults,
+      verdict,
+    }));
+    process.stdout.write(`${JSON.stringify({ outcome, runs })}\n`);
+  }
+  return outcome;
 }
 
 const options = await parseOptions(process.argv);
@@ -120,24 +156,19 @@ if (noContainers !== undefined) {
 }
 const line = new ProgressLine(options.json ? process.stderr : process.stdout);
 const interrupt = new AbortController();
-for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   // The handler stays: without one the arena would end this process at the second signal, and at the first.
   process.on(signal, () => {
-    if (interrupt.signal.aborted) process.exit(interruptedCode);
+    if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
     line.say(`${signal}: healing and clearing up; once more to stop at once`);
     interrupt.abort();
     // What does not come back by itself is cleared away by the arena when this process ends.
-    setTimeout(() => process.exit(interruptedCode), graceMs).unref();
+    setTimeout(() => process.exit(exitCodes.interrupted), graceMs).unref();
   });
 }
-const judged = await runAll(options, line, interrupt.signal);
-if (options.each) for (const row of tableOf(judged)) line.say(row);
-for (const text of summaryOf(judged)) line.say(text);
-if (options.json) {
-  const runs = judged.map(({ run, verdict }) => {
-    const { seed, nodes, replay, skipped, faults } = run;
-    return { seed, nodes, replay, skipped, faults, verdict };
-  });
-  process.stdout.write(`${JSON.stringify({ outcome: outcomeOf(judged), runs })}\n`);
-}
-process.exitCode = interrupt.signal.aborted ? interruptedCode : exitCodes[outcomeOf(judged)];
+process.on('uncaughtException', (error) => {
+  line.end();
+  line.say(`FAILED: ${error.stack ?? error.message}`);
+  process.exit(interrupt.signal.aborted ? exitCodes.interrupted : exitCodes.failed);
+});
+process.exitCode = exitCodes[await runCommand(options, line, interrupt.signal)];

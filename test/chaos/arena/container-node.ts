@@ -7,16 +7,10 @@ import { present } from '../../../src/lib/assert.ts';
 import type { ComposeNode } from '../../compose/compose-cluster.ts';
 import { pollUntil } from '../../support/poll.ts';
 import { isGone } from '../../support/process-state.ts';
-import type {
-  ArenaNode,
-  NodeCable,
-  NodeClock,
-  NodeDisk,
-  NodeNetwork,
-  NodeRelease,
-} from './arena.ts';
 import type { ContainerEvent } from './container-events.ts';
 import { type ContainerLife, ContainerLog } from './container-log.ts';
+import type { NodeRelease } from './arena.ts';
+import { EquippedNode } from './equipped-node.ts';
 import { fixedClock } from './node-clock.ts';
 import { fixedDisk } from './not-offered.ts';
 import { wholeNetwork } from './peer-network.ts';
@@ -34,21 +28,12 @@ export interface ContainerNodeParts {
 /** Whoever looks every 50 ms shall see that a process had ended before the next one runs. */
 const visibleMs = 120;
 const endTimeoutMs = 30_000;
+/** In a container. */
+const dataDir = '/var/lib/rollcall';
 /** The restart policy waits for a minute at most. */
 const beginTimeoutMs = 120_000;
 
-export class ContainerNode implements ArenaNode {
-  readonly id: string;
-  readonly clientAddress: string;
-  readonly peerAddress: string;
-  /** In the container. */
-  readonly dataDir = '/var/lib/rollcall';
-  readonly logFile: string;
-  readonly network: NodeNetwork;
-  readonly disk: NodeDisk;
-  readonly clock: NodeClock;
-  readonly cable: NodeCable;
-  readonly release: NodeRelease;
+export class ContainerNode extends EquippedNode {
   readonly #node: ComposeNode;
   readonly #inspect: ContainerNodeParts['inspect'];
   readonly #log: ContainerLog;
@@ -61,20 +46,19 @@ export class ContainerNode implements ArenaNode {
   /** What the engine told is taken in one by one. */
   #told: Promise<void> = Promise.resolve();
 
-  constructor(parts: ContainerNodeParts) {
-    const { node, peerAddress, directory, notOffered } = parts;
+  constructor({ node, peerAddress, directory, notOffered, inspect, release }: ContainerNodeParts) {
+    const { id, clientAddress } = node;
+    const logFile = join(directory, `${id}.log`);
+    super({ id, clientAddress, peerAddress, dataDir, logFile }, () => ({
+      network: wholeNetwork(notOffered),
+      disk: fixedDisk(notOffered),
+      clock: fixedClock(notOffered),
+      cable: { pull: () => node.disconnect(), plug: () => node.connect() },
+      release: { name: () => release(this).name(), exchange: () => release(this).exchange() },
+    }));
     this.#node = node;
-    this.#inspect = parts.inspect;
-    this.id = node.id;
-    this.clientAddress = node.clientAddress;
-    this.peerAddress = peerAddress;
-    this.logFile = join(directory, `${node.id}.log`);
-    this.#log = new ContainerLog(this.logFile);
-    this.network = wholeNetwork(notOffered);
-    this.disk = fixedDisk(notOffered);
-    this.clock = fixedClock(notOffered);
-    this.cable = { pull: () => node.disconnect(), plug: () => node.connect() };
-    this.release = parts.release(this);
+    this.#inspect = inspect;
+    this.#log = new ContainerLog(logFile);
   }
 
   get running(): boolean {

@@ -156,13 +156,14 @@ class HostArena implements Arena {
       dataDir,
       clientAddress,
       peerAddress,
-      directory: this.#settings.directory,
+      logFile: join(this.#settings.directory, `${id}.log`),
       command: this.#command(place, flags),
       environment: { ...this.#settings.environment, [claimVariable]: this.#claim.token },
-      network: host?.network ?? wholeNetwork(reason('network')),
-      disk: (owner) => createDisk({ node: owner, volume, page, reasons }),
-      clock: (owner) =>
-        page === undefined ? fixedClock(reason('wallClock')) : createClock(owner, page),
+      equipment: (owner) => ({
+        network: host?.network ?? wholeNetwork(reason('network')),
+        disk: createDisk({ node: owner, volume, page, reasons }),
+        clock: page === undefined ? fixedClock(reason('wallClock')) : createClock(owner, page),
+      }),
       beforeStart: () => page?.write('syncDelayUs', 0),
     });
     this.#nodes.push(node);

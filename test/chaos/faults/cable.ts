@@ -3,7 +3,7 @@
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import { pollUntil } from '../../support/poll.ts';
 import type { ArenaNode } from '../arena/arena.ts';
-import { type Battlefield, Broken, type Fault } from './fault.ts';
+import { type Battlefield, Broken, type Fault, ofOne } from './fault.ts';
 import { expectEffect, leaderSeenBy, takeLeader, viewOf } from './node-state.ts';
 
 /** A leader of the others was there before, or is chosen within a second; a very busy host takes longer. */
@@ -39,8 +39,7 @@ async function untilBack(node: ArenaNode): Promise<void> {
 export const disconnectLeader: Fault = {
   kind: 'disconnectLeader',
   needs: ['cable'],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(1500, 6000),
   strike: async (field) => {
     const node = await takeLeader(field);

@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Random } from '../../../src/lib/random.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ArenaNode } from '../arena/arena.ts';
-import { type Battlefield, type Fault, NoEffect, type Strike } from './fault.ts';
+import { type Battlefield, type Fault, NoEffect, type Strike, ofOne } from './fault.ts';
 import { expectEffect, idsOf, leaderSeenBy, takeFollower, takeLeader } from './node-state.ts';
 import { between, type Path } from './path-cuts.ts';
 
@@ -18,7 +18,12 @@ interface Cut {
 }
 
 const minority = (nodes: number): number => Math.floor((nodes - 1) / 2);
-const someMs = (random: Random): number => random.integer(1500, 6000);
+
+const cutting = {
+  needs: ['network'],
+  lastsMs: (random: Random) => random.integer(1500, 6000),
+  ...ofOne,
+} as const satisfies Partial<Fault>;
 
 /** The packets that were dropped at the deaf ends of these paths. */
 async function droppedAt(paths: readonly Path[]): Promise<ReadonlyMap<string, number>> {
@@ -91,10 +96,7 @@ function drawSome(random: Random, nodes: readonly ArenaNode[], count: number): A
 
 export const isolateLeader: Fault = {
   kind: 'isolateLeader',
-  needs: ['network'],
-  alone: false,
-  takes: () => 1,
-  lastsMs: someMs,
+  ...cutting,
   strike: async (field) => {
     const leader = await takeLeader(field);
     const others = without(field.arena.nodes, [leader]);
@@ -111,10 +113,8 @@ export const isolateLeader: Fault = {
 
 export const split: Fault = {
   kind: 'split',
-  needs: ['network'],
-  alone: false,
+  ...cutting,
   takes: minority,
-  lastsMs: someMs,
   strike: async (field) => {
     const { random } = field;
     const leader = await takeLeader(field);
@@ -141,10 +141,7 @@ export const split: Fault = {
 
 export const partial: Fault = {
   kind: 'partial',
-  needs: ['network'],
-  alone: false,
-  takes: () => 1,
-  lastsMs: someMs,
+  ...cutting,
   strike: async (field) => {
     const one = field.random.next() < 0.5 ? await takeLeader(field) : await takeFollower(field);
     const [two = one] = drawSome(field.random, without(field.free(), [one]), 1);
@@ -159,10 +156,7 @@ export const partial: Fault = {
 
 export const oneWay: Fault = {
   kind: 'oneWay',
-  needs: ['network'],
-  alone: false,
-  takes: () => 1,
-  lastsMs: someMs,
+  ...cutting,
   strike: async (field) => {
     const leader = await takeLeader(field);
     const others = without(field.arena.nodes, [leader]);
@@ -182,10 +176,8 @@ export const oneWay: Fault = {
 
 export const bridge: Fault = {
   kind: 'bridge',
-  needs: ['network'],
-  alone: false,
+  ...cutting,
   takes: minority,
-  lastsMs: someMs,
   strike: async (field) => {
     const { nodes } = field.arena;
     const hub = field.random.next() < 0.5 ? await takeLeader(field) : await takeFollower(field);
@@ -225,8 +217,7 @@ async function flapOf(
 export const flap: Fault = {
   kind: 'flap',
   needs: ['network'],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(3000, 8000),
   strike: async (field) => {
     const node = field.random.next() < 0.5 ? await takeLeader(field) : await takeFollower(field);

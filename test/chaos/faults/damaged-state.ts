@@ -6,7 +6,7 @@ import { ClassicLevel } from 'classic-level';
 import type { Random } from '../../../src/lib/random.ts';
 import { metaKey } from '../../../src/storage/keys.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
-import { type Fault, NoEffect } from './fault.ts';
+import { type Fault, NoEffect, ofOne } from './fault.ts';
 import { expectEffect, logEnd, logSince, revive, takeFollower, takeLeader } from './node-state.ts';
 
 type Damage = 'current' | 'manifest' | 'table' | 'flip' | 'record' | 'everything';
@@ -96,8 +96,7 @@ const rebuilt =
 export const damageState: Fault = {
   kind: 'damageState',
   needs: ['absence'],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(200, 1500),
   strike: async (field) => {
     const leads = field.random.next() < 0.4;

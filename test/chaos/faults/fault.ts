@@ -95,3 +95,12 @@ export interface Fault {
   readonly takes: (nodes: number) => number;
   readonly strike: (field: Battlefield) => Promise<Strike>;
 }
+
+/** A node is not there for the others, and a majority goes on without it: other faults may strike meanwhile. */
+export const ofOne = { alone: false, takes: () => 1 } as const satisfies Partial<Fault>;
+
+/** Nobody is there. */
+export const ofAll = {
+  alone: true,
+  takes: (nodes: number) => nodes,
+} as const satisfies Partial<Fault>;

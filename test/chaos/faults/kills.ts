@@ -1,7 +1,7 @@
 // kill -9: what was written is in the page cache and stays; everything in memory is gone, sockets are closed at once.
 import type { ArenaNode } from '../arena/arena.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
-import type { Battlefield, Fault, Strike } from './fault.ts';
+import { type Battlefield, type Fault, type Strike, ofAll, ofOne } from './fault.ts';
 import { expectGone, idsOf, revive, takeFollower, takeLeader } from './node-state.ts';
 
 async function kill(
@@ -30,8 +30,7 @@ async function kill(
 export const killLeader: Fault = {
   kind: 'killLeader',
   needs: [],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(300, 2500),
   strike: async (field) => {
     const node = await takeLeader(field);
@@ -42,8 +41,7 @@ export const killLeader: Fault = {
 export const killFollower: Fault = {
   kind: 'killFollower',
   needs: [],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(200, 2500),
   strike: async (field) => {
     const node = await takeFollower(field);
@@ -54,8 +52,7 @@ export const killFollower: Fault = {
 export const killAll: Fault = {
   kind: 'killAll',
   needs: [],
-  alone: true,
-  takes: (nodes) => nodes,
+  ...ofAll,
   lastsMs: (random) => random.integer(50, 1500),
   strike: (field: Battlefield) => kill(field.free(), 'kill -9 of all nodes at once', undefined),
 };

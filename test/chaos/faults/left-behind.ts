@@ -1,7 +1,7 @@
 // A follower is away until the log no longer reaches back to it: it needs a snapshot, under load.
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ArenaNode } from '../arena/arena.ts';
-import type { Fault } from './fault.ts';
+import { type Fault, ofOne } from './fault.ts';
 import { expectEffect, logEnd, logSince, revive, takeFollower } from './node-state.ts';
 
 const trimTimeoutMs = 60_000;
@@ -19,8 +19,7 @@ async function untilLogBeginsAfter(leader: () => Promise<ArenaNode>, entry: numb
 export const leaveBehind: Fault = {
   kind: 'leaveBehind',
   needs: ['absence'],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(1000, 2000),
   strike: async (field) => {
     const node = await takeFollower(field);

@@ -2,7 +2,7 @@
 // replaced by the runbook of docs/operations.md.
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ArenaNode } from '../arena/arena.ts';
-import { type Battlefield, Broken, type Fault } from './fault.ts';
+import { type Battlefield, Broken, type Fault, ofOne } from './fault.ts';
 import { commandUntil, takeIn } from './member-command.ts';
 import { expectEffect, takeFollower, viewOf } from './node-state.ts';
 
@@ -64,8 +64,7 @@ async function expectFenced(node: ArenaNode): Promise<string> {
 export const wipe: Fault = {
   kind: 'wipe',
   needs: ['members'],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(1000, 3000),
   strike: async (field) => {
     const node = await takeFollower(field);

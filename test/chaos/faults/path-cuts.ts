@@ -1,16 +1,26 @@
 // Which paths between nodes are cut. Two faults may cut the same path: it is whole again when the last of them has ended.
 import type { ArenaNode } from '../arena/arena.ts';
 
-/** What `from` sends does not arrive at `at`. */
-export interface Path {
-  readonly from: ArenaNode;
-  readonly at: ArenaNode;
+/** All that a cut needs of a node. */
+export interface Listener<Node> {
+  readonly id: string;
+  readonly network: {
+    readonly deafen: (from: Node) => Promise<void>;
+    readonly hear: (from: Node) => Promise<void>;
+  };
 }
 
-const keyOf = ({ from, at }: Path): string => `${from.id} ${at.id}`;
+/** What `from` sends does not arrive at `at`. */
+export interface Path<Node = ArenaNode> {
+  readonly from: Node;
+  readonly at: Node;
+}
 
 /** Both ways between every node of one side and every node of the other. */
-export function between(side: readonly ArenaNode[], other: readonly ArenaNode[]): readonly Path[] {
+export function between<Node>(
+  side: readonly Node[],
+  other: readonly Node[],
+): readonly Path<Node>[] {
   return side.flatMap((one) =>
     other.flatMap((two) => [
       { from: one, at: two },
@@ -19,12 +29,12 @@ export function between(side: readonly ArenaNode[], other: readonly ArenaNode[])
   );
 }
 
-export class PathCuts {
+export class PathCuts<Node extends Listener<Node> = ArenaNode> {
   readonly #counts = new Map<string, number>();
   /** One change at a time, so that the rules of a node are those of the last one. */
   #last: Promise<void> = Promise.resolve();
 
-  cut(paths: readonly Path[]): Promise<void> {
+  cut(paths: readonly Path<Node>[]): Promise<void> {
     return this.#next(async () => {
       await Promise.all(
         paths.map(async (path) => {
@@ -34,7 +44,7 @@ export class PathCuts {
     });
   }
 
-  mend(paths: readonly Path[]): Promise<void> {
+  mend(paths: readonly Path<Node>[]): Promise<void> {
     return this.#next(async () => {
       await Promise.all(
         paths.map(async (path) => {
@@ -44,10 +54,11 @@ export class PathCuts {
     });
   }
 
-  #count(path: Path, by: number): number {
-    const count = (this.#counts.get(keyOf(path)) ?? 0) + by;
-    if (count === 0) this.#counts.delete(keyOf(path));
-    else this.#counts.set(keyOf(path), count);
+  #count({ from, at }: Path<Node>, by: number): number {
+    const path = `${from.id} ${at.id}`;
+    const count = (this.#counts.get(path) ?? 0) + by;
+    if (count === 0) this.#counts.delete(path);
+    else this.#counts.set(path, count);
     return count;
   }
 

@@ -2,7 +2,7 @@
 import type { ArenaNode } from '../arena/arena.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import { processState } from '../../support/process-state.ts';
-import type { Battlefield, Fault, Strike } from './fault.ts';
+import { type Battlefield, type Fault, type Strike, ofAll, ofOne } from './fault.ts';
 import { expectEffect, idsOf, leaderSeenBy, takeLeader } from './node-state.ts';
 
 async function pause(
@@ -40,8 +40,7 @@ async function pause(
 export const pauseLeader: Fault = {
   kind: 'pauseLeader',
   needs: [],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(400, 6000),
   strike: async (field) => {
     const node = await takeLeader(field);
@@ -53,8 +52,7 @@ export const pauseLeader: Fault = {
 export const pauseAll: Fault = {
   kind: 'pauseAll',
   needs: [],
-  alone: true,
-  takes: (nodes) => nodes,
+  ...ofAll,
   lastsMs: (random) => random.integer(500, 5000),
   strike: (field) => pause(field, field.free(), 'SIGSTOP of all nodes at once', undefined),
 };

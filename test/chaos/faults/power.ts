@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ArenaNode } from '../arena/arena.ts';
-import { type Battlefield, type Fault, NoEffect, type Strike } from './fault.ts';
+import { type Battlefield, type Fault, NoEffect, type Strike, ofAll, ofOne } from './fault.ts';
 import { idsOf, revive, takeFollower, takeLeader } from './node-state.ts';
 
 async function cutPower(
@@ -33,8 +33,7 @@ async function cutPower(
 export const powerCut: Fault = {
   kind: 'powerCut',
   needs: ['power'],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(100, 2000),
   strike: async (field) => {
     const leads = field.random.next() < 0.6;
@@ -47,8 +46,7 @@ export const powerCut: Fault = {
 export const powerCutAll: Fault = {
   kind: 'powerCutAll',
   needs: ['power'],
-  alone: true,
-  takes: (nodes) => nodes,
+  ...ofAll,
   lastsMs: (random) => random.integer(50, 500),
   strike: async (field) => {
     const slowed = await slowDisks(field);

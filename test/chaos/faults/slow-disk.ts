@@ -1,13 +1,12 @@
 // A leader whose every synced write takes long: it hands over, or everybody waits for it.
 import { monotonicMs } from '../../support/monotonic-clock.ts';
-import type { Fault } from './fault.ts';
+import { type Fault, ofOne } from './fault.ts';
 import { expectEffect, leaderSeenBy, takeLeader } from './node-state.ts';
 
 export const slowDisk: Fault = {
   kind: 'slowDisk',
   needs: ['slowDisk'],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(2500, 7000),
   strike: async (field) => {
     const node = await takeLeader(field);

@@ -13,7 +13,7 @@ import {
 } from '../../../src/storage/wal/frame.ts';
 import { decodeSegmentHeader, segmentIdOf } from '../../../src/storage/wal/segment.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
-import { type Fault, NoEffect } from './fault.ts';
+import { type Fault, NoEffect, ofOne } from './fault.ts';
 import { expectEffect, logEnd, logSince, revive, takeFollower } from './node-state.ts';
 
 interface LogEnd {
@@ -88,8 +88,7 @@ export async function tearTail(dataDir: string, random: Random): Promise<string>
 export const tornTail: Fault = {
   kind: 'tornTail',
   needs: ['absence'],
-  alone: false,
-  takes: () => 1,
+  ...ofOne,
   lastsMs: (random) => random.integer(200, 1500),
   strike: async (field) => {
     const node = await takeFollower(field);
