@@ -75,6 +75,20 @@ export function knowsMore(
   return hello.configurationIndex > own.configurationIndex;
 }
 
+/** Its log is lost, and it asks for its place (docs/adr/0018); or it has been given the place, and is no member yet. It is let in to say
+ * so; on consensus it is not heard. */
+export function mayReturn(hello: Hello, records: readonly ClusterRecord[]): boolean {
+  const { nodeId, incarnation, replaces = [] } = hello;
+  return records.some(
+    ({ members, replacing = [] }) =>
+      members.some((member) => member.nodeId === nodeId && replaces.includes(member.incarnation)) ||
+      replacing.some(
+        ({ member }) =>
+          member.nodeId === nodeId && [incarnation, ...replaces].includes(member.incarnation),
+      ),
+  );
+}
+
 function joinerAdmission(
   hello: Hello,
   self: MemberIdentity,
@@ -104,7 +118,7 @@ function memberAdmission(
   if (records.some(({ members }) => members.some((member) => same(member, hello)))) {
     return undefined;
   }
-  if (knowsMore(hello, rules)) return undefined;
+  if (knowsMore(hello, rules) || mayReturn(hello, records)) return undefined;
   const namesake = record.members.find(({ nodeId }) => nodeId === hello.nodeId);
   // Announced by an operator: whoever comes first under this name, with an empty disk, is meant.
   if (namesake?.incarnation === '' && hello.clusterUuid === '') return undefined;

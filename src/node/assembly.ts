@@ -18,6 +18,7 @@ import type { NodeOptions } from './registry-node.ts';
 import { createRegistryTime } from './registry-time.ts';
 import { Rounds } from './rounds.ts';
 import { assembleSnapshots } from './snapshot-parts.ts';
+import { Returns } from './returns.ts';
 import type { Roster } from './roster.ts';
 import { StateFlusher } from './state-flusher.ts';
 import { createWatchHub } from './watch-publisher.ts';
@@ -120,12 +121,27 @@ function assembleHub({ options, clusterUuid }: AssemblyHost, registry: Registry)
   });
 }
 
-export function assembleMembers(host: {
+export interface MembersAssembly {
   readonly parts: NodeParts;
   readonly roster: Roster;
   readonly peers: Peers;
   readonly engine: () => Engine | undefined;
-}): Members {
+}
+
+export function assembleReturns({ parts, roster, engine }: MembersAssembly): Returns {
+  const { self, log, restored } = parts.options;
+  return new Returns({
+    self,
+    roster,
+    view: () => engine()?.view,
+    leading: () => engine()?.leading === true,
+    propose: (payload, done) => engine()?.proposeMembership(payload, done),
+    restored: () => restored?.(),
+    log,
+  });
+}
+
+export function assembleMembers(host: MembersAssembly): Members {
   const { parts, roster, peers, engine } = host;
   const { clock, self, seed } = parts.options;
   return new Members({

@@ -42,6 +42,8 @@ interface Pending {
   readonly origin: 'caller' | 'peer';
   readonly id: number;
   readonly change: MemberChange;
+  /** Whom to ask while no leader is known here. */
+  readonly via: NodeId | undefined;
   /** While it certainly is in no log: when to give up. */
   readonly giveUpMs: number;
   /** Once it may be in one. */
@@ -82,6 +84,8 @@ export class Members {
       readonly origin: 'caller' | 'peer';
       /** Monotonic milliseconds; Infinity: none. */
       readonly deadlineMs: number;
+      /** Whom to ask while no leader is known here; undefined: nobody. */
+      readonly via?: NodeId;
     },
     done: (outcome: MemberOutcome) => void,
   ): () => void {
@@ -94,6 +98,7 @@ export class Members {
       origin: options.origin,
       id: this.#nextId++,
       change,
+      via: options.via,
       giveUpMs: Math.min(options.deadlineMs, now + NOT_APPENDED_MS),
       lastMs: Math.min(options.deadlineMs, now + APPENDED_MS),
       stage: 'waiting',
@@ -123,7 +128,8 @@ export class Members {
     const elsewhere =
       outcome.kind === 'failed' &&
       (outcome.code === 'notLeader' || outcome.code === 'shuttingDown');
-    if (elsewhere) this.#wait(pending, outcome);
+    // Whoever was asked for want of a leader leaves it to the caller to ask another.
+    if (elsewhere && pending.via === undefined) this.#wait(pending, outcome);
     else this.#settle(pending, this.#asAskedOnce(pending, outcome));
   }
 
@@ -173,7 +179,7 @@ export class Members {
 
   #route(pending: Pending): void {
     if (this.#host.leading()) return this.#lead(pending);
-    const leader = this.#host.view()?.leader;
+    const leader = this.#host.view()?.leader ?? pending.via;
     if (leader === this.#host.self) return this.#wait(pending, undefined);
     if (pending.origin === 'peer') return this.#settle(pending, CHANGED);
     if (leader === undefined) return this.#wait(pending, undefined);

@@ -4,7 +4,7 @@ import { logIndex } from '../lib/ids.ts';
 import { RegistryError } from '../lib/registry-error.ts';
 import { raftDefaults, type RaftConfig } from '../raft/index.ts';
 import { type AppliedPoint, Applier, pointOf } from './applier.ts';
-import { assembleMembers, assembleParts } from './assembly.ts';
+import { assembleMembers, assembleParts, assembleReturns } from './assembly.ts';
 import { encodeClusterRecord, membershipOf } from './cluster-record.ts';
 import { DiskUse } from './disk-use.ts';
 import { Engine } from './engine.ts';
@@ -12,10 +12,9 @@ import { type FirstBoot, formedFrame } from './first-boot.ts';
 import { firstId } from './first-id.ts';
 import { HashReports } from './hash-reports.ts';
 import { Health } from './health.ts';
-import type { Joining } from './joining.ts';
 import type { Members } from './members.ts';
 import type { NodeParts } from './node-parts.ts';
-import { beginForming, beginJoining, strangerToLog } from './origin.ts';
+import { beginForming, strangerToLog, type WayIn, wayIn } from './origin.ts';
 import { PeerDesk } from './peer-desk.ts';
 import type { ClusterRecord } from './peer-protocol.ts';
 import { Peers } from './peers.ts';
@@ -23,6 +22,7 @@ import type { Fatal, LogImage } from './ports.ts';
 import { readFailureCode } from './read-failure.ts';
 import type { NodeOptions } from './registry-node.ts';
 import { replay } from './replay.ts';
+import type { Returns } from './returns.ts';
 import { Roster } from './roster.ts';
 import { snapshotProblems, stopSnapshots } from './snapshot-parts.ts';
 import { Streams } from './streams.ts';
@@ -42,11 +42,12 @@ export class NodeLife {
   readonly desk: PeerDesk;
   readonly disk: DiskUse;
   readonly hashes: HashReports;
+  readonly #returns: Returns;
   readonly #streams: Streams;
   readonly #applier: Applier;
   #phase: Phase = 'replaying';
   #firstBoot: FirstBoot | undefined;
-  #joining: Joining | undefined;
+  #wayIn: WayIn | undefined;
   #engine: Engine | undefined;
   #formed = false;
   #stopTicker = (): void => undefined;
@@ -81,6 +82,7 @@ export class NodeLife {
     });
     const { parts } = this;
     this.members = assembleMembers({ parts, roster: this.roster, peers: this.peers, engine });
+    this.#returns = assembleReturns({ parts, roster: this.roster, peers: this.peers, engine });
     this.hashes = new HashReports({
       parts,
       record: () => this.roster.record,
@@ -101,6 +103,7 @@ export class NodeLife {
         members: this.members,
         trusted: (peer) => this.peers.trusted(peer, this.#engine?.view.leader),
         answersAsMember: (peer) => this.peers.answersAsMember(peer),
+        asksToReturn: (peer, change) => this.peers.asksToReturn(peer, change),
         stopping: () => this.health.stopping,
         formation: (from, frame) => this.#streams.heardFormation(from, frame),
         stateHash: (from, index, hash) => this.hashes.heard(from, index, hash),
@@ -151,8 +154,8 @@ export class NodeLife {
     const strange = empty ? undefined : strangerToLog(options, this.roster);
     if (strange !== undefined) return this.#fatal(14, strange);
     if (empty && options.stateStore.image.appliedIndex > 0) return this.#fatal(11, LOST_LOG);
-    if (options.join !== undefined && this.roster.standing !== 'member') this.#beginJoining();
-    else if (empty) this.#beginForming();
+    if (this.roster.standing !== 'member') this.#wayIn = this.#beginEntering();
+    if (empty && this.#wayIn === undefined) this.#beginForming();
     await options.transport.start(this.#streams.handlers());
     this.#streams.connect();
     this.#stopTicker = startTicker({
@@ -160,7 +163,7 @@ export class NodeLife {
       gapMs: options.heartbeatMs,
       elapsed: (...passed) => this.#elapsed(...passed),
     });
-    this.#joining?.ask();
+    this.#wayIn?.ask();
     if (this.#phase === 'forming') this.#firstBoot?.tick();
     else void this.#run(image);
   }
@@ -169,7 +172,7 @@ export class NodeLife {
   halt(): void {
     this.#phase = 'ended';
     this.#stopTicker();
-    this.#joining?.stop();
+    this.#wayIn?.stop();
     this.#engine?.stop();
     stopSnapshots(this.parts);
     this.parts.relay.stop();
@@ -188,7 +191,7 @@ export class NodeLife {
       problems.push('no leader is known: writes and linearizable reads wait for one');
     }
     if (this.hashes.problem !== undefined) problems.push(this.hashes.problem);
-    problems.push(...snapshotProblems(this.parts));
+    problems.push(...this.#returns.problems(), ...snapshotProblems(this.parts));
     if (this.health.stopping) problems.push('this node is stopping');
     return [...problems, ...this.peers.problems()];
   }
@@ -202,7 +205,7 @@ export class NodeLife {
   #standingProblem(): string | undefined {
     if (this.#phase === 'forming') return this.#firstBoot?.problem;
     if (this.#engine === undefined) return 'this node is replaying its log';
-    if (this.#joining !== undefined) return this.#joining.problem;
+    if (this.#wayIn !== undefined) return this.#wayIn.problem;
     if (this.#removed) return REMOVED;
     if (this.#engine.view.awaitsSnapshot) {
       return 'the state below the log was lost: this node waits for a snapshot from the leader';
@@ -236,12 +239,10 @@ export class NodeLife {
     });
   }
 
-  #beginJoining(): void {
-    this.peers.joining([]);
-    this.#joining = beginJoining(this.options, (members) => {
-      this.peers.joining(members);
-      this.#streams.connect();
-    });
+  #beginEntering(): WayIn | undefined {
+    const { options, peers, members } = this;
+    const connect = (): void => this.#streams.connect();
+    return wayIn(options, { peers, members, connect, fatal: (...end) => this.#fatal(...end) });
   }
 
   #clusterFormed(record: ClusterRecord, image: LogImage): void {
@@ -324,8 +325,8 @@ export class NodeLife {
       learners: record?.members.filter(({ learner }) => learner).map(({ nodeId }) => nodeId),
     });
     if (standing === 'member') {
-      this.#joining?.stop();
-      this.#joining = undefined;
+      this.#wayIn?.stop();
+      this.#wayIn = undefined;
     }
     this.#streams.connect();
   }
@@ -350,6 +351,7 @@ export class NodeLife {
     }
     this.desk.tick(nowMs);
     this.members.tick(nowMs);
+    this.#returns.tick(nowMs);
     this.#streams.tick(nowMs);
     this.health.tick();
     this.disk.tick(nowMs);

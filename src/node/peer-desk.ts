@@ -7,6 +7,7 @@ import type { NodeParts } from './node-parts.ts';
 import type {
   FormationFrame,
   LastHeartbeatRequest,
+  MemberChange,
   MemberRequest,
   PeerFrame,
   WriteOutcome,
@@ -22,6 +23,8 @@ export interface PeerDeskHost {
   readonly trusted: (peer: NodeId) => boolean;
   /** It is one in the configuration in effect: only then do its answers count. */
   readonly answersAsMember: (peer: NodeId) => boolean;
+  /** It is no member, and asks for the place of the data-dir that it lost. */
+  readonly asksToReturn: (peer: NodeId, change: MemberChange) => boolean;
   /** A stop has begun: nothing new is taken, and peers ask elsewhere. */
   readonly stopping: () => boolean;
   readonly formation: (from: NodeId, frame: FormationFrame) => void;
@@ -155,7 +158,7 @@ export class PeerDesk {
   }
 
   #serveMembers(from: NodeId, request: MemberRequest): void {
-    if (!this.#host.trusted(from)) return;
+    if (!this.#host.trusted(from) && !this.#host.asksToReturn(from, request.change)) return;
     const reply = this.#reply(from);
     if (!this.#host.stopping()) return this.#host.members.serve(request, reply);
     const message = 'the leader is stopping';

@@ -1,9 +1,11 @@
 // The other nodes as this one sees them: who may talk, who is heard on consensus, where they are, who was refused and why.
 import type { NodeId, Term } from '../lib/ids.ts';
-import { admission, type Joining, knowsMore } from './admission.ts';
+import { admission, type Joining, knowsMore, mayReturn } from './admission.ts';
 import {
   type Hello,
+  type LostLog,
   type Member,
+  type MemberChange,
   type MemberIdentity,
   PROTOCOL_VERSION,
   type Refusal,
@@ -15,7 +17,7 @@ import type { Roster } from './roster.ts';
 export interface PeersHost {
   readonly options: Pick<
     NodeOptions,
-    'self' | 'clusterId' | 'softwareVersion' | 'initialMembers' | 'clock' | 'log'
+    'self' | 'clusterId' | 'softwareVersion' | 'initialMembers' | 'replaces' | 'clock' | 'log'
   >;
   readonly roster: Roster;
   /** Of the last entry of this node's log. */
@@ -46,8 +48,9 @@ export class Peers {
   }
 
   hello(): Hello {
-    const { self, clusterId, softwareVersion } = this.#host.options;
+    const { self, clusterId, softwareVersion, replaces } = this.#host.options;
     const { roster, lastTerm } = this.#host;
+    const place = roster.standing === 'member' ? undefined : replaces?.incarnations;
     return {
       ...self,
       protocolVersion: PROTOCOL_VERSION,
@@ -57,7 +60,14 @@ export class Peers {
       target: self.nodeId,
       configurationIndex: roster.index,
       lastTerm: lastTerm(),
+      ...(place === undefined ? {} : { replaces: place }),
     };
+  }
+
+  /** This node's log is lost: it looks for the members of its cluster, and of no other. */
+  returning({ members, clusterUuid }: LostLog): void {
+    const known = [...members, ...this.#host.options.initialMembers];
+    this.#joining = { members: known.map((member) => ({ ...UNKNOWN, ...member })), clusterUuid };
   }
 
   /** This node asks to be taken in, and these are the members it was told of. */
@@ -137,6 +147,14 @@ export class Peers {
     return leader === peer && roster.wasLast(peer, hello.incarnation);
   }
 
+  /** It asks for itself, in the incarnation it has shown, to be put in the place of one that it lost. */
+  asksToReturn(peer: NodeId, change: MemberChange): boolean {
+    const hello = this.#admitted.get(peer);
+    if (hello === undefined || change.kind !== 'replace') return false;
+    const { nodeId, incarnation } = change.member;
+    return nodeId === peer && incarnation === hello.incarnation;
+  }
+
   /** Its answers count: it is a member in the configuration in effect, in this very incarnation. */
   answersAsMember(peer: NodeId): boolean {
     const hello = this.#admitted.get(peer);
@@ -153,7 +171,10 @@ export class Peers {
   takeUnwelcome(leader: NodeId | undefined): readonly NodeId[] {
     if (this.#host.roster.record === undefined) return [];
     const unwelcome = [...this.#admitted.values()].filter(
-      (hello) => !this.trusted(hello.nodeId, leader) && !this.#isAnnounced(hello),
+      (hello) =>
+        !this.trusted(hello.nodeId, leader) &&
+        !this.#isAnnounced(hello) &&
+        !mayReturn(hello, this.#host.roster.records),
     );
     for (const { nodeId } of unwelcome) this.#admitted.delete(nodeId);
     return unwelcome.map(({ nodeId }) => nodeId);
@@ -185,7 +206,10 @@ export class Peers {
       const leads = hello.nodeId === leader && roster.wasLast(hello.nodeId, hello.incarnation);
       if (leads || this.#isAhead(hello)) add(hello);
     }
-    for (const { members } of roster.records) for (const member of members) add(member);
+    for (const { members, replacing = [] } of roster.records) {
+      for (const member of members) add(member);
+      for (const { member } of replacing) add(member);
+    }
     if (roster.standing !== 'member')
       for (const member of this.#joining?.members ?? []) add(member);
     if (roster.record === undefined && this.#joining === undefined) {
@@ -211,6 +235,14 @@ export class Peers {
 
   problems(): readonly string[] {
     return this.#recentRefusals().map(([, { message }]) => message);
+  }
+
+  /** What members say that know another data-dir by this node's name. */
+  get strangerAt(): readonly string[] {
+    const strange = this.#recentRefusals().filter(
+      ([, { reason }]) => reason === 'otherIncarnation',
+    );
+    return strange.map(([, { message }]) => message);
   }
 
   /** A majority of the other voters this node knows of tell it that it was removed. */

@@ -27,6 +27,8 @@ export interface NodeOptions {
   /** The data-dir has lost its log and taken a new incarnation, which its log does not name yet: the members are asked to put it in the
    * place of the former one (docs/adr/0018). Then `join` is not used. */
   readonly replaces?: LostLog;
+  /** Called once: by a committed configuration this node is a member, and not on its way to get its vote back. */
+  readonly restored?: () => void;
   /** Opened. Empty: this data-dir has not joined a cluster yet. Otherwise entry 1 is the ClusterRecord. */
   readonly logStore: LogStore;
   readonly stateStore: StateStore;

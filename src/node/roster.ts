@@ -91,7 +91,25 @@ export class Roster {
   get standing(): 'outside' | 'member' | 'removed' {
     const { nodeId, incarnation } = this.#self;
     if (this.member(nodeId, incarnation) !== undefined) return 'member';
-    return this.#wasMember ? 'removed' : 'outside';
+    return this.#wasMember && !this.isReturning(nodeId, [incarnation]) ? 'removed' : 'outside';
+  }
+
+  /** A node of this name is on its way back, in one of these incarnations. */
+  isReturning(nodeId: NodeId, incarnations: readonly string[]): boolean {
+    return this.records.some(({ replacing = [] }) =>
+      replacing.some(
+        ({ member }) => member.nodeId === nodeId && incarnations.includes(member.incarnation),
+      ),
+    );
+  }
+
+  /** By the configuration that is applied this node is a member, and not on its way to become more. */
+  hasPlace({ nodeId, incarnation }: Pick<MemberIdentity, 'nodeId' | 'incarnation'>): boolean {
+    const { members = [], replacing = [] } = this.#settled ?? {};
+    return (
+      members.some((one) => one.nodeId === nodeId && one.incarnation === incarnation) &&
+      !replacing.some(({ member }) => member.nodeId === nodeId)
+    );
   }
 
   #note({ index, payload }: Configuration): ClusterRecord {

@@ -5,7 +5,13 @@ import { present } from '../../src/lib/assert.ts';
 import { type NodeId, nodeId, revision, type Revision } from '../../src/lib/ids.ts';
 import { RegistryError } from '../../src/lib/registry-error.ts';
 import { createNode } from '../../src/node/node.ts';
-import type { Member, MemberChange, MemberIdentity } from '../../src/node/peer-protocol.ts';
+import { lossOf } from '../../src/node/lost-log.ts';
+import type {
+  LostLog,
+  Member,
+  MemberChange,
+  MemberIdentity,
+} from '../../src/node/peer-protocol.ts';
 import type {
   NodeLimits,
   RaftLimits,
@@ -48,6 +54,9 @@ interface Disk {
   readonly state: MemoryState;
   readonly incarnation: string;
   formed: string | undefined;
+  /** Its log is lost: until a log of its own makes it a member again. */
+  lost: LostLog | undefined;
+  restored: boolean;
 }
 
 export interface Running {
@@ -134,6 +143,11 @@ export class MemoryCluster {
       transport,
       async markFormed(uuid) {
         disk.formed = uuid;
+        disk.lost = undefined;
+      },
+      ...(disk.lost === undefined ? {} : { replaces: disk.lost }),
+      restored: () => {
+        disk.restored = true;
       },
       clock,
       log: pino({ level: process.env['TEST_LOG'] ?? 'silent', name: id }),
@@ -192,11 +206,27 @@ export class MemoryCluster {
   disk(id: string): Disk {
     let disk = this.#disks.get(id);
     if (disk === undefined) {
-      const incarnation = `${id}-life-${++this.#lives}`.padEnd(32, '0');
-      disk = { log: emptyMemoryLog(), state: emptyMemoryState(), incarnation, formed: undefined };
+      disk = this.#newDisk(id, undefined);
       this.#disks.set(id, disk);
     }
     return disk;
+  }
+
+  #newDisk(id: string, lost: LostLog | undefined): Disk {
+    const incarnation = `${id}-life-${++this.#lives}`.padEnd(32, '0');
+    const empty = { log: emptyMemoryLog(), state: emptyMemoryState() };
+    return { ...empty, incarnation, formed: undefined, lost, restored: false };
+  }
+
+  /** The log of a node that does not run is found damaged: what storage makes of its data-dir. `known`: the members whom it can still ask. */
+  loseLog(id: string, known: readonly string[] = this.#ids): void {
+    const { incarnation, formed = '', lost } = this.disk(id);
+    const others = known.filter((other) => other !== id).map(nodeId);
+    const members = others.map((other) => ({ nodeId: other, peerAddress: `memory:${other}` }));
+    const found = 'the log is damaged: 1.wal, byte 512';
+    const loss = lossOf({ incarnation, clusterUuid: formed, replaces: lost }, { found, members });
+    if (loss.kind === 'final') throw new Error(loss.reason);
+    this.#disks.set(id, this.#newDisk(id, loss.lost));
   }
 
   running(id: string): Running {
