@@ -238,11 +238,21 @@ const toldWrite = (event: Of<'write'>): boolean =>
   changedWrite(event) &&
   wellTold(event.write.revision) &&
   ofKind('write').filter(({ write }) => write.mark === event.write.mark).length === 1;
+const READER = 'reading.watcher0';
 const oneChange = ({ message, watcher }: Of<'message'>): boolean =>
-  watcher === 'reading.watcher0' &&
+  watcher === READER &&
   !message.reset &&
   message.changes.length === 1 &&
   wellTold(message.revision);
+
+/** What follows does not tell of the same instance, else the two might be one message of a reader that was behind. */
+function isMissed(event: Of<'message'>): boolean {
+  const told = ofKind('message').filter(({ watcher }) => watcher === READER);
+  const next = told[told.indexOf(event) + 1]?.message;
+  if (next === undefined || next.reset || !oneChange(event)) return false;
+  const [change] = event.message.changes;
+  return !next.changes.some(({ instanceId }) => instanceId === change?.instanceId);
+}
 
 describe('a history with one untrue event', () => {
   test.for([
@@ -277,13 +287,13 @@ describe('a history with one untrue event', () => {
     {
       what: 'a message that was never told',
       guarantee: 'G5',
-      told: () => altered('message', oneChange, () => undefined),
+      told: () => altered('message', isMissed, () => undefined),
     },
     {
       what: 'a message that is told of the revision after its own',
       guarantee: 'G5',
       told: () =>
-        altered('message', oneChange, (event) => ({
+        altered('message', isMissed, (event) => ({
           ...event,
           message: { ...event.message, revision: event.message.revision + 1 },
         })),
