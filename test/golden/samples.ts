@@ -1,0 +1,135 @@
+// The formats that fit into a line, each with the value it stands for: the bytes are in samples.json of each version that was
+// written down, and have to mean this for ever. Frames between nodes have theirs in test/transport/golden.
+import { logIndex, nodeId, revision, term } from '../../src/lib/ids.ts';
+import {
+  clusterRecordOf,
+  decodeClusterRecord,
+  encodeClusterRecord,
+  encodeMembership,
+  withMembers,
+} from '../../src/node/cluster-record.ts';
+import { decodePageToken, encodePageToken } from '../../src/node/page-token.ts';
+import { decodeChunk, encodeChunk } from '../../src/node/snapshot-stream.ts';
+import { decodeResumeToken, digestOf, encodeResumeToken } from '../../src/node/watch-token.ts';
+import { decodeCommand, encodeCommand } from '../../src/registry/index.ts';
+import { decodeMeta, encodeMeta, type StateMeta } from '../../src/storage/keys.ts';
+import { decodeMessage, encodeHello, encodeRefusal } from '../../src/transport/wire.ts';
+import { commandOf, register } from '../registry/fixtures.ts';
+import { sampleHello } from '../support/peer-frames.ts';
+
+interface Sample {
+  readonly name: string;
+  /** As this version writes it. */
+  readonly encode: () => Uint8Array;
+  readonly decode: (bytes: Buffer) => unknown;
+  readonly value: unknown;
+}
+
+const clusterUuid = '0123456789abcdef0123456789abcdef';
+const digest = digestOf('a selector');
+const resume = { clusterUuid, selectorDigest: digest, revision: revision(2 ** 41), more: true };
+const walk = { clusterUuid, selectorDigest: digest };
+const page = { revision: revision(77), position: ['default', 'payments', 'pay-1'] };
+
+const members = ['n1', 'n2', 'n3'].map((id) => ({
+  nodeId: nodeId(id),
+  incarnation: id.repeat(16),
+  peerAddress: `${id}.example:7401`,
+  clientAddress: `${id}.example:7400`,
+}));
+const record = clusterRecordOf('golden', members);
+const changed = withMembers(
+  record,
+  record.members.map((member) => ({ ...member, learner: member.nodeId === 'n3' })),
+);
+
+const meta: StateMeta = {
+  appliedIndex: logIndex(12),
+  appliedTerm: 3,
+  owner: 'a'.repeat(32),
+  configuration: undefined,
+  meta: { revision: revision(7), registryTimeMs: 1500, hash: '00c1d2e3f4a5b6c7' },
+};
+const configuration = { index: logIndex(9), payload: new Uint8Array(encodeMembership(changed)) };
+const command = commandOf(register({ instanceId: 'pay-1', tags: ['blue'] }), {
+  requestId: 'order-66',
+});
+const chunk = {
+  header: {
+    clusterId: 'golden',
+    clusterUuid: record.clusterUuid,
+    index: logIndex(4711),
+    term: term(9),
+    configuration,
+    meta: meta.meta,
+  },
+  records: [{ key: 'i/default/pay-1', value: new Uint8Array([1, 2, 200]) }],
+  total: 1,
+};
+const hello = { ...sampleHello('n1', 'n2'), configurationIndex: logIndex(41), lastTerm: term(7) };
+const refusal = { reason: 'removed', message: 'n1 was removed' } as const;
+
+const text = (value: string): Uint8Array => Buffer.from(value);
+
+export const samples: readonly Sample[] = [
+  {
+    name: 'resume token',
+    encode: () => text(encodeResumeToken(resume)),
+    decode: (bytes) => decodeResumeToken(bytes.toString(), digest),
+    value: { ...resume, selectorDigest: Buffer.from(digest) },
+  },
+  {
+    name: 'page token',
+    encode: () => text(encodePageToken(walk, page)),
+    decode: (bytes) => decodePageToken(bytes.toString(), walk, 3),
+    value: page,
+  },
+  {
+    name: 'cluster record',
+    encode: () => encodeClusterRecord(record),
+    decode: decodeClusterRecord,
+    value: record,
+  },
+  {
+    name: 'membership',
+    encode: () => encodeMembership(changed),
+    decode: decodeClusterRecord,
+    value: changed,
+  },
+  {
+    name: 'state metadata 1',
+    encode: () => encodeMeta(meta),
+    decode: decodeMeta,
+    value: meta,
+  },
+  {
+    name: 'state metadata 2',
+    encode: () => encodeMeta({ ...meta, configuration }),
+    decode: decodeMeta,
+    value: { ...meta, configuration },
+  },
+  {
+    name: 'command',
+    encode: () => encodeCommand(command),
+    decode: decodeCommand,
+    value: command,
+  },
+  {
+    name: 'snapshot of one chunk',
+    encode: () => encodeChunk(chunk),
+    decode: (bytes) => decodeChunk(bytes, { first: true, last: true }),
+    value: chunk,
+  },
+  {
+    name: 'hello',
+    encode: () => encodeHello(hello),
+    decode: decodeMessage,
+    value: [{ kind: 'hello', hello }],
+  },
+  {
+    name: 'refusal',
+    encode: () => encodeRefusal(refusal),
+    decode: decodeMessage,
+    value: [{ kind: 'refusal', refusal }],
+  },
+];
