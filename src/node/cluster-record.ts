@@ -4,6 +4,7 @@
 import { createHash } from 'node:crypto';
 import { Packr } from 'msgpackr';
 import { assert } from '../lib/assert.ts';
+import { checkShape } from '../lib/msgpack-shape.ts';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { type NodeId, nodeId } from '../lib/ids.ts';
 import type { Membership } from '../raft/index.ts';
@@ -117,6 +118,7 @@ function replacingOf(row: unknown): Replacing {
 
 function unpacked(bytes: Uint8Array): unknown {
   try {
+    checkShape(bytes);
     return packr.unpack(bytes);
   } catch {
     return undefined;

@@ -1,6 +1,7 @@
 // msgpackr as this repository uses it: positional arrays only, never records, whose definitions would be hidden state
 // that every replica had to share. Plus the readers that check an array that came from outside.
 import { Packr, Unpackr } from 'msgpackr';
+import { checkShape, MsgpackShapeError } from '../lib/msgpack-shape.ts';
 
 const OPTIONS = {
   useRecords: false,
@@ -27,13 +28,15 @@ export function pack(fields: readonly unknown[]): Uint8Array {
   return new Uint8Array(packr.pack(fields));
 }
 
-/** Throws MalformedArrayError for anything but one msgpack value. */
+/** Throws MalformedArrayError for anything but one msgpack value of the kinds that a positional array holds. */
 export function unpack(bytes: Uint8Array): unknown {
   try {
+    checkShape(bytes);
     // A view of our own, because msgpackr hangs a DataView on the object it reads from.
     return unpackr.unpack(bytes.subarray(0));
   } catch (cause) {
-    throw new MalformedArrayError('bytes are not msgpack', { cause });
+    const shape = cause instanceof MsgpackShapeError;
+    throw new MalformedArrayError(shape ? cause.message : 'bytes are not msgpack', { cause });
   }
 }
 
