@@ -13,7 +13,8 @@ type NodeOnly =
   | 'logBytes'
   | 'logBytesForTransfer'
   | 'snapshotChunkBytes'
-  | 'snapshotIdleMs';
+  | 'snapshotIdleMs'
+  | 'diskReserveBytes';
 
 /** What a door needs of the Limits. */
 export type ApiLimits = Pick<Limits, Exclude<LimitName, NodeOnly>>;

@@ -342,6 +342,13 @@ export const limitSpecs = {
     unit: 'milliseconds',
     why: 'a snapshot that nobody has asked for so long is closed; who still needed it begins afresh',
   },
+  diskReserveBytes: {
+    default: 128 * MIB,
+    min: 0,
+    max: 1024 * 1024 * MIB,
+    unit: 'bytes',
+    why: 'disk space a node keeps free for what must go on: where no majority has as much, registrations and status changes get RESOURCE_EXHAUSTED; 0 refuses nothing',
+  },
 } as const satisfies Record<string, LimitSpec>;
 
 export type LimitName = keyof typeof limitSpecs;

@@ -3,19 +3,21 @@ import type { LogIndex, NodeId } from '../lib/ids.ts';
 import { firstId } from './first-id.ts';
 import { createRegistry, type Registry } from '../registry/index.ts';
 import type { AppliedPoint } from './applier.ts';
+import { DiskReserve } from './disk-reserve.ts';
 import type { Engine } from './engine.ts';
 import { createHeartbeatRelay, type HeartbeatRouter } from './heartbeat-relay.ts';
 import { createLeases, type Leases } from './lease-table.ts';
 import { Members } from './members.ts';
 import type { NodeParts } from './node-parts.ts';
-import { createOutbox } from './outbox.ts';
-import type { PeerFrame } from './peer-protocol.ts';
+import { createOutbox, type Outbox } from './outbox.ts';
+import type { ClusterRecord, PeerFrame } from './peer-protocol.ts';
 import type { Peers } from './peers.ts';
 import type { Fatal } from './ports.ts';
 import { createProposals } from './proposals.ts';
 import { Reads } from './reads.ts';
 import type { NodeOptions } from './registry-node.ts';
 import { createRegistryTime } from './registry-time.ts';
+import { RoomReports } from './room-reports.ts';
 import { Rounds } from './rounds.ts';
 import { assembleSnapshots } from './snapshot-parts.ts';
 import { Returns } from './returns.ts';
@@ -35,6 +37,9 @@ export interface AssemblyHost {
   readonly persistedIndex: () => LogIndex;
   /** Why there is no quorum to write or read through, in plain words. */
   readonly noQuorumReason: () => string;
+  /** The configuration in effect. */
+  readonly record: () => ClusterRecord | undefined;
+  readonly peers: () => Pick<Peers, 'isConnected' | 'reads'>;
   readonly framesLost: (to: NodeId, frames: readonly PeerFrame[]) => void;
   readonly fatal: Fatal;
   readonly changed: () => void;
@@ -43,6 +48,8 @@ export interface AssemblyHost {
 
 /** No response exceeds 3 MiB (registry.proto). */
 const WATCH_MESSAGE_BYTES = 3 << 20;
+/** Number of that frame (docs/protocol.md). */
+const DISK_REPORT = 13;
 
 export function assembleParts(host: AssemblyHost): NodeParts {
   const { options, engine } = host;
@@ -59,6 +66,8 @@ export function assembleParts(host: AssemblyHost): NodeParts {
 
   const leases = assembleLeases(host, registry);
   const relay = assembleRelay(host, registry, leases);
+  const flusher = assembleFlusher(host, registry);
+  const { reserve, room } = assembleRoom(host, flusher, outbox);
   const writes = new Writes({
     clock,
     self: options.self.nodeId,
@@ -70,6 +79,7 @@ export function assembleParts(host: AssemblyHost): NodeParts {
     propose: (call, done) => engine()?.propose(call, done),
     renew: ({ namespace, instanceId }) => leases.renew(namespace, instanceId),
     noQuorumReason: host.noQuorumReason,
+    shortage: () => room.shortage(),
     wake,
     firstId: firstId(options.seed),
   });
@@ -93,14 +103,9 @@ export function assembleParts(host: AssemblyHost): NodeParts {
     writes,
     reads,
     outbox,
-    flusher: new StateFlusher({
-      clock,
-      registry,
-      stateStore,
-      applied: host.applied,
-      persistedIndex: host.persistedIndex,
-      failed: (error) => host.fatal(10, 'the state store could not be written', error),
-    }),
+    flusher,
+    reserve,
+    room,
     ...assembleSnapshots(host, (to, frame) => outbox.add(to, frame)),
     registryTime: createRegistryTime(clock),
     noQuorumReason: host.noQuorumReason,
@@ -108,6 +113,47 @@ export function assembleParts(host: AssemblyHost): NodeParts {
     changed: host.changed,
     ticked: host.ticked,
   };
+}
+
+function assembleFlusher(
+  { options, applied, persistedIndex, fatal }: AssemblyHost,
+  registry: Registry,
+): StateFlusher {
+  const { clock, stateStore, log } = options;
+  return new StateFlusher({
+    clock,
+    registry,
+    stateStore,
+    applied,
+    persistedIndex,
+    log,
+    failed: (error) => fatal(10, 'the state store could not be written', error),
+  });
+}
+
+function assembleRoom(
+  { options, record, peers }: AssemblyHost,
+  flusher: StateFlusher,
+  outbox: Outbox,
+): Pick<NodeParts, 'reserve' | 'room'> {
+  const { clock, log, logStore, freeSpace, limits, self } = options;
+  const reserve = new DiskReserve({
+    clock,
+    freeSpace,
+    reserveBytes: limits.diskReserveBytes ?? 0,
+    logStore,
+    stateStarved: () => flusher.starved,
+    log,
+  });
+  const room = new RoomReports({
+    self: self.nodeId,
+    reserve,
+    record,
+    isConnected: (peer) => peers().isConnected(peer),
+    understands: (peer) => peers().reads(peer, DISK_REPORT),
+    send: (to, frame) => outbox.add(to, frame),
+  });
+  return { reserve, room };
 }
 
 function assembleHub({ options, clusterUuid }: AssemblyHost, registry: Registry): NodeParts['hub'] {

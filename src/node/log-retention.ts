@@ -1,6 +1,7 @@
 // Lets the log go once the state store has what it says, so that a disk never fills with history (facts: a trigger by
 // count alone or by bytes alone is reached never or too late). Looks again at every tick: nothing has to be re-armed.
 import { type LogIndex, logIndex, type NodeId } from '../lib/ids.ts';
+import { OutOfSpace } from '../lib/out-of-space.ts';
 import type { PeerView, RaftView } from '../raft/index.ts';
 import type { LogStore, StateStore } from './ports.ts';
 import type { RetentionLimits } from './registry-node.ts';
@@ -100,7 +101,8 @@ export class LogRetention {
       this.#host.log.info({ event: 'log_trimmed', index, log_bytes: this.#host.logStore.bytes });
       this.#host.compact(logIndex(index));
     } catch (error) {
-      if (!this.#stopped) this.#host.failed(error);
+      // Nothing is let go of that a full disk could not settle, and in a second it is asked again.
+      if (!this.#stopped && !(error instanceof OutOfSpace)) this.#host.failed(error);
     } finally {
       this.#trimming = false;
     }

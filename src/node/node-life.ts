@@ -1,6 +1,6 @@
 // The life of a node: forming or joining -> replaying -> running -> ended. Puts the parts together, hands time to whoever is
 // in charge in each phase, and ends everything at once when the node must not go on.
-import { logIndex } from '../lib/ids.ts';
+import { logIndex, type Term } from '../lib/ids.ts';
 import { RegistryError } from '../lib/registry-error.ts';
 import { raftDefaults, type RaftConfig } from '../raft/index.ts';
 import { type AppliedPoint, Applier, pointOf } from './applier.ts';
@@ -58,12 +58,10 @@ export class NodeLife {
     this.disk = new DiskUse(options);
     const { clock, logStore, self } = options;
     this.roster = new Roster(self, logStore.image);
-    const { runs, floor } = logStore.image;
-    const termAtStart = runs.at(-1)?.term ?? floor.term;
     this.peers = new Peers({
       options,
       roster: this.roster,
-      lastTerm: () => this.#engine?.view.lastTerm ?? termAtStart,
+      lastTerm: () => this.#engine?.view.lastTerm ?? lastTermOf(logStore.image),
     });
     const engine = (): Engine | undefined => this.#engine;
     const fatal: Fatal = (code, reason, cause) => this.#fatal(code, reason, cause);
@@ -75,6 +73,8 @@ export class NodeLife {
       applied: () => this.applied,
       persistedIndex: () => this.#engine?.view.persistedIndex ?? logStore.image.lastIndex,
       noQuorumReason: () => this.noQuorumReason(),
+      record: () => this.roster.record,
+      peers: () => this.peers,
       framesLost: (to, frames) => this.#streams.framesLost(to, frames),
       fatal,
       changed: () => this.health.changed(),
@@ -192,6 +192,9 @@ export class NodeLife {
     }
     if (this.hashes.problem !== undefined) problems.push(this.hashes.problem);
     problems.push(...this.#returns.problems(), ...snapshotProblems(this.parts));
+    problems.push(...this.parts.reserve.problems());
+    const shortage = this.#engine?.leading === true ? this.parts.room.shortage() : undefined;
+    if (shortage !== undefined) problems.push(shortage);
     if (this.health.stopping) problems.push('this node is stopping');
     return [...problems, ...this.peers.problems()];
   }
@@ -355,6 +358,8 @@ export class NodeLife {
     this.#streams.tick(nowMs);
     this.health.tick();
     this.disk.tick(nowMs);
+    this.parts.reserve.tick(nowMs);
+    this.parts.room.tick(nowMs);
     if (nowMs < this.#hubTickMs + HUB_TICK_MS) return;
     this.#hubTickMs = nowMs;
     this.parts.hub.tick(nowMs);
@@ -376,6 +381,8 @@ export class NodeLife {
     void this.options.transport.stop();
   }
 }
+
+const lastTermOf = ({ runs, floor }: LogImage): Term => runs.at(-1)?.term ?? floor.term;
 
 const LOST_LOG =
   'the log is missing but the state store is not: restore the whole data directory, or start with an empty one';

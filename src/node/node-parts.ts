@@ -1,5 +1,6 @@
 // The parts of one node, as they see each other. Built once by node.ts; the engine joins them when the log is replayed.
 import type { Registry } from '../registry/index.ts';
+import type { DiskReserve } from './disk-reserve.ts';
 import type { HeartbeatRouter } from './heartbeat-relay.ts';
 import type { Leases } from './lease-table.ts';
 import type { LogRetention } from './log-retention.ts';
@@ -9,6 +10,7 @@ import type { Proposals } from './proposals.ts';
 import type { Reads } from './reads.ts';
 import type { NodeOptions } from './registry-node.ts';
 import type { RegistryTime } from './registry-time.ts';
+import type { RoomReports } from './room-reports.ts';
 import type { Rounds } from './rounds.ts';
 import type { SnapshotPull } from './snapshot-pull.ts';
 import type { SnapshotSource } from './snapshot-source.ts';
@@ -31,6 +33,8 @@ export interface NodeParts {
   readonly snapshotPull: SnapshotPull;
   readonly snapshotSource: SnapshotSource;
   readonly retention: LogRetention;
+  readonly reserve: DiskReserve;
+  readonly room: RoomReports;
   readonly registryTime: RegistryTime;
   /** Why there is no quorum to write or read through, in plain words. */
   readonly noQuorumReason: () => string;

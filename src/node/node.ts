@@ -8,6 +8,7 @@ import {
   type Registry,
 } from '../registry/index.ts';
 import { Backups } from './backup.ts';
+import { RESERVE } from './disk-reserve.ts';
 import { defaultRetention } from './log-retention.ts';
 import { NodeLife } from './node-life.ts';
 import type { Beat, Member, MemberChange } from './peer-protocol.ts';
@@ -35,6 +36,8 @@ export async function createNode(options: NodeOptions): Promise<RegistryNode> {
 }
 
 const RETRY_AFTER_MS = 100;
+/** Disks are looked at once a second. */
+const RETRY_FULL_DISK_MS = 2000;
 const DEFAULT_PENDING_WRITE_BYTES = 64 << 20;
 
 class Node implements RegistryNode {
@@ -191,6 +194,7 @@ function backupsOf(life: NodeLife): Backups {
 
 function refusal(outcome: { readonly code: ErrorCode; readonly message: string }): RegistryError {
   const { code, message } = outcome;
-  const limited = code === 'resourceExhausted';
-  return new RegistryError(code, message, limited ? { retryAfterMs: RETRY_AFTER_MS } : {});
+  if (code !== 'resourceExhausted') return new RegistryError(code, message);
+  const retryAfterMs = message.startsWith(RESERVE) ? RETRY_FULL_DISK_MS : RETRY_AFTER_MS;
+  return new RegistryError(code, message, { retryAfterMs });
 }

@@ -77,6 +77,7 @@ export function frameBytes(frame: PeerFrame): number {
     case 'lastHeartbeatRequest':
     case 'lastHeartbeatResponse':
     case 'stateHash':
+    case 'diskReport':
     case 'snapshotRequest':
       return 128;
     case 'snapshotChunk':

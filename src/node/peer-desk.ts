@@ -91,7 +91,7 @@ export class PeerDesk {
   }
 
   #take(from: NodeId, frame: PeerFrame): void {
-    const { writes, relay, snapshotSource, snapshotPull } = this.#host.parts;
+    const { writes, relay, room, snapshotSource, snapshotPull } = this.#host.parts;
     switch (frame.kind) {
       case 'raft':
         if (!this.#host.trusted(from)) return;
@@ -113,6 +113,8 @@ export class PeerDesk {
         return this.#conclude(frame.id, frame.unixTimeMs);
       case 'stateHash':
         return this.#host.stateHash(from, frame.index, frame.hash);
+      case 'diskReport':
+        return room.heard(from, frame.short);
       case 'snapshotRequest':
         if (!this.#host.trusted(from)) return;
         return snapshotSource.serve(from, frame, this.#reply(from));

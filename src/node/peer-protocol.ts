@@ -6,6 +6,8 @@ import type { ApplyResult, CommandBody } from '../registry/index.ts';
 
 /** Raised with every incompatible change of the frames; a node speaks exactly one and refuses others by name. */
 export const PROTOCOL_VERSION = 1;
+/** Number of the newest frame of this version (transport/frame-wire.ts). */
+export const NEWEST_FRAME = 13;
 
 /** A member is a name and an incarnation: an empty data-dir under an old name is a stranger (G14). */
 export interface MemberIdentity {
@@ -76,6 +78,8 @@ export interface Hello extends MemberIdentity {
   /** Incarnations whose log is lost, in whose place this one is to come (LostLog.incarnations); absent where there are none, and
    * once the sender's log makes it a member. */
   readonly replaces?: readonly string[];
+  /** Number of the newest frame that the sender reads; undefined for a version that does not say: `memberResponse`, 12. */
+  readonly newestFrame?: number;
 }
 
 export type RefusalReason =
@@ -171,6 +175,15 @@ interface StateHashReport {
   readonly hash: string;
 }
 
+/** Every node tells every other once a second, and when it changes, whether its disk has room. Only to whoever reads such frames. */
+export interface DiskReport {
+  readonly kind: 'diskReport';
+  /** 0 where the sender does not know. */
+  readonly freeBytes: number;
+  /** Less than its reserve is free, or it could not write for lack of space. */
+  readonly short: boolean;
+}
+
 /** Asks for one chunk of a snapshot (docs/protocol.md). Chunks are numbered from 0 and asked for one after the other, a few
  * at a time; the same number again gives the same bytes. */
 export interface SnapshotRequest {
@@ -233,4 +246,5 @@ export type PeerFrame =
   | SnapshotRequest
   | SnapshotChunk
   | MemberRequest
-  | MemberResponse;
+  | MemberResponse
+  | DiskReport;

@@ -7,6 +7,7 @@ import {
   type Member,
   type MemberChange,
   type MemberIdentity,
+  NEWEST_FRAME,
   PROTOCOL_VERSION,
   type Refusal,
   type RefusalReason,
@@ -61,6 +62,7 @@ export class Peers {
       configurationIndex: roster.index,
       lastTerm: lastTerm(),
       ...(place === undefined ? {} : { replaces: place }),
+      newestFrame: NEWEST_FRAME,
     };
   }
 
@@ -134,6 +136,11 @@ export class Peers {
   canTakeOver(peer: NodeId): boolean {
     const hello = this.#connected.get(peer);
     return hello !== undefined && (hello.clusterUuid === '' || hello.configurationIndex > 0);
+  }
+
+  /** It is reached, and of a version that knows the frame of this number. */
+  reads(peer: NodeId, frame: number): boolean {
+    return (this.#connected.get(peer)?.newestFrame ?? 0) >= frame;
   }
 
   /** Heard on consensus (G14): a member in the very incarnation that the cluster knows; or one that knows of a newer

@@ -42,6 +42,11 @@ export interface LogStore {
   readonly image: LogImage;
   /** Bytes the log takes on disk, prepared space included. Bounded by what `PersistBatch.floor` lets go. */
   readonly bytes: number;
+  /** Lack of disk space, which is no failure: nothing was written. `spare`: the next segment could not be prepared, the present one has
+   * room. `appends`: that is used up, and what was appended waits. */
+  readonly starved: 'no' | 'spare' | 'appends';
+  /** There may be space again: what starves is tried once more. */
+  resume(): void;
   /** Resolves once the batch and all before it are on stable storage. A rejection is final: the node stops (exit 10). */
   append(batch: PersistBatch): Promise<void>;
   /** Durable entries [from, to], all of them after the floor, cut to about maxBytes of payload but at least one. Rejects with damage (exit 11), or with
@@ -107,7 +112,8 @@ export interface StateStore {
   readonly image: StateImage;
   /** Why the content was discarded at open, undefined when it was used: one plain sentence for the log and Status. */
   readonly discarded: string | undefined;
-  /** Atomic and synced. One call at a time. A rejection means the directory is not to be trusted: the node stops. */
+  /** Atomic and synced. One call at a time. A rejection means the directory is not to be trusted: the node stops; but for OutOfSpace,
+   * after which the same batch may be written again. */
   write(batch: StateBatch): Promise<void>;
   /** Resolves with an applied index that no power cut takes back: the directory entries of all files are durable too. The log
    * may be trimmed up to it, and no further. */

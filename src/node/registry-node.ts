@@ -35,6 +35,8 @@ export interface NodeOptions {
   readonly transport: PeerTransport;
   /** Called once the first record is durable, before this node votes: the data-dir notes the cluster it belongs to. */
   readonly markFormed: (clusterUuid: string) => Promise<void>;
+  /** Bytes that this process may still write on the file system of its data-dir. Default: nobody can tell. */
+  readonly freeSpace?: () => Promise<number>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly fatal: Fatal;
@@ -88,6 +90,8 @@ export interface NodeLimits {
   readonly maxPendingWrites: number;
   /** Bytes of instances in those writes; beyond, resourceExhausted. Default 64 MiB. */
   readonly maxPendingWriteBytes?: number;
+  /** Disk space to keep free: with less on so many nodes that no majority has more, what needs room is refused. Default 0. */
+  readonly diskReserveBytes?: number;
 }
 
 export interface CallOptions {
@@ -148,6 +152,8 @@ export interface NodeStatus {
   /** Bytes on disk, as last measured: log and state store. */
   readonly logBytes: number;
   readonly stateBytes: number;
+  /** Bytes free on the disk of the data-dir, as last measured; 0 where that is not known. */
+  readonly diskFreeBytes: number;
   readonly instances: number;
   readonly watches: number;
   readonly problems: readonly string[];

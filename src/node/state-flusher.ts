@@ -7,6 +7,7 @@
 import { assert } from '../lib/assert.ts';
 import { deferred } from '../lib/deferred.ts';
 import type { LogIndex } from '../lib/ids.ts';
+import { OutOfSpace } from '../lib/out-of-space.ts';
 import type { Registry } from '../registry/index.ts';
 import type { AppliedPoint } from './applier.ts';
 import type { Clock, StateBatch, StateStore } from './ports.ts';
@@ -18,17 +19,22 @@ export interface StateFlusherHost {
   readonly applied: () => AppliedPoint;
   /** The highest index that this node's own log holds on disk. */
   readonly persistedIndex: () => LogIndex;
+  readonly log: { info(fields: object): void; warn(fields: object): void };
   /** The directory is not to be trusted any more: the node stops. */
   readonly failed: (error: unknown) => void;
 }
 
 /** From one batch to the next: changes of the same record meanwhile are written once. */
 const INTERVAL_MS = 100;
+/** From one try to the next while there is no disk space. The log keeps everything meanwhile. */
+const NO_SPACE_MS = 1000;
 
 export class StateFlusher {
   readonly #host: StateFlusherHost;
   #flushedIndex: number;
   #startedMs = Number.NEGATIVE_INFINITY;
+  #notBeforeMs = Number.NEGATIVE_INFINITY;
+  #starved = false;
   /** Taken from the registry, waiting for the log to have it too. */
   #staged: StateBatch | undefined;
   #writing: Promise<void> | undefined;
@@ -45,8 +51,14 @@ export class StateFlusher {
     return this.#flushedIndex;
   }
 
+  /** The last batch found no space on the disk; it is tried again. */
+  get starved(): boolean {
+    return this.#starved;
+  }
+
   tick(): void {
     if (this.#writing !== undefined || this.#replacing !== undefined || this.#stopped) return;
+    if (this.#host.clock.now() < this.#notBeforeMs) return;
     const due = this.#host.clock.now() >= this.#startedMs + INTERVAL_MS;
     if (this.#staged === undefined && due) this.#stage();
     if (this.#staged !== undefined) void this.#write();
@@ -73,6 +85,8 @@ export class StateFlusher {
     this.#staged = undefined;
     try {
       await this.#writing;
+      // Put back there by a full disk.
+      this.#staged = undefined;
       if (this.#stopped) return;
       await install();
       this.#flushedIndex = index;
@@ -110,13 +124,26 @@ export class StateFlusher {
     this.#writing = this.#host.stateStore.write(batch).then(
       () => {
         this.#flushedIndex = batch.appliedIndex;
+        if (this.#starved) this.#host.log.info({ event: 'state_written_again' });
+        this.#starved = false;
       },
       (error: unknown) => {
+        if (error instanceof OutOfSpace) return this.#putOff(batch, error);
         this.#stopped = true;
         this.#host.failed(error);
       },
     );
     await this.#writing;
     this.#writing = undefined;
+  }
+
+  #putOff(batch: StateBatch, error: OutOfSpace): void {
+    const { clock, log } = this.#host;
+    if (!this.#starved) {
+      log.warn({ event: 'state_not_written', applied_index: batch.appliedIndex, err: error });
+    }
+    this.#starved = true;
+    this.#staged = batch;
+    this.#notBeforeMs = clock.now() + NO_SPACE_MS;
   }
 }

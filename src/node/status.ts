@@ -25,6 +25,7 @@ export function nodeStatus(life: NodeLife): NodeStatus {
     firstIndex: view?.firstIndex ?? image.floor.index + 1,
     logBytes: disk.logBytes,
     stateBytes: disk.stateBytes,
+    diskFreeBytes: parts.reserve.freeBytes ?? 0,
     instances: parts.registry.instanceCount,
     watches: parts.hub.count,
     problems: life.problems(),

@@ -6,6 +6,7 @@ import type { CommandBody, RegisterItem, Registry } from '../registry/index.ts';
 import type { PeerFrame, WriteOutcome, WriteRequest, WriteResponse } from './peer-protocol.ts';
 import type { Clock } from './ports.ts';
 import type { ProposalOutcome } from './proposals.ts';
+import { needsRoom } from './room-reports.ts';
 import type { RoundOutcome } from './rounds.ts';
 
 /** A write as somebody asked for it: a caller of this node, or a follower for one of its callers. */
@@ -36,6 +37,8 @@ export interface WritesHost {
   readonly renew: (item: RegisterItem) => boolean;
   /** Why there is no leader to write through, in plain words. */
   readonly noQuorumReason: () => string;
+  /** Why what needs disk space must not enter the log now, in plain words. */
+  readonly shortage: () => string | undefined;
   readonly wake: () => void;
   /** First id of requests to peers; a restarted process must not meet answers meant for its former life. */
   readonly firstId: number;
@@ -279,6 +282,8 @@ export class Writes {
   }
 
   #propose(write: Pending): void {
+    const shortage = needsRoom(write.call.body) ? this.#host.shortage() : undefined;
+    if (shortage !== undefined) return this.#fail(write, 'resourceExhausted', shortage);
     write.stage = 'proposed';
     this.#waiting.delete(write);
     this.#host.propose(write.call, (outcome) => this.#proposed(write, outcome));

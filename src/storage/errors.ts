@@ -12,6 +12,15 @@ export class DiskError extends Error {
   }
 }
 
+/** True where the disk, or what this process may use of it, is full: nothing is wrong with what was written before. LevelDB tells
+ * it in words only. */
+export function isOutOfSpace(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) return true;
+  if (/No space left on device|Disk quota exceeded/.test(error.message)) return true;
+  return isOutOfSpace(error.cause);
+}
+
 /** What an operator can do about a member whose disk is lost or damaged. It must not vote under its old identity. */
 export const replaceAdvice =
   'Keep its files; the cluster goes on while a majority is healthy. To come back this member has to be removed ' +

@@ -6,6 +6,7 @@ import { logIndex, revision } from '../lib/ids.ts';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { StateImage } from '../node/ports.ts';
 import type { ImageHasher, RegistryLoader, RegistryMeta, StoredRecord } from '../registry/index.ts';
+import { isOutOfSpace } from './errors.ts';
 import { decodeMeta, metaKey, registryKey, type StateMeta } from './keys.ts';
 import type { StateFiles } from './state-files.ts';
 
@@ -48,6 +49,8 @@ export async function openVerified(directory: string, options: VerifyOptions): P
     if (error instanceof InvariantError) throw error;
     await database.close().catch(() => undefined);
     if (error instanceof UnknownFormatError) throw error.in(`the state store in ${directory}`);
+    // Opening takes some room. That there is none says nothing about what is there.
+    if (isOutOfSpace(error)) throw error;
     return { kind: 'unusable', reason: `LevelDB failed: ${reasonOf(error)}` };
   }
 }

@@ -3,6 +3,7 @@
 import type { Logger } from 'pino';
 import { assert, InvariantError } from '../lib/assert.ts';
 import { type LogIndex, logIndex } from '../lib/ids.ts';
+import { OutOfSpace } from '../lib/out-of-space.ts';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type {
   SnapshotHeader,
@@ -13,8 +14,8 @@ import type {
   StateStore,
 } from '../node/ports.ts';
 import type { ImageHasher, RegistryLoader } from '../registry/index.ts';
-import { DiskError } from './errors.ts';
-import { encodeMeta, metaKey, recordKey } from './keys.ts';
+import { DiskError, isOutOfSpace } from './errors.ts';
+import { decodeMeta, encodeMeta, metaKey, recordKey } from './keys.ts';
 import { discardStaged, type LevelStage, openStage, type StageHost } from './snapshot-stage.ts';
 import { type Database, databaseAt, openVerified } from './state-database.ts';
 import { bytesUnder, stateFiles, type StateFiles, statePaths } from './state-files.ts';
@@ -71,6 +72,11 @@ export async function openStateStore(
   }
 }
 
+function outOfSpace(action: string, cause: unknown): OutOfSpace {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return new OutOfSpace(`${action} found no disk space: ${reason}`, { cause });
+}
+
 type Base = Pick<StageHost, 'paths' | 'files' | 'owner' | 'imageHasher'>;
 
 class LevelStateStore implements StateStore {
@@ -84,6 +90,8 @@ class LevelStateStore implements StateStore {
   #installing: Promise<void> | undefined;
   #settling: Promise<void> | undefined;
   #stage: LevelStage | undefined;
+  /** The database has to be opened anew before it is written to. */
+  #stale = false;
   #snapshots = 0;
   /** Rises when other content takes the place of this one, which ends the views of it. */
   #content = 0;
@@ -110,13 +118,33 @@ class LevelStateStore implements StateStore {
       );
       const { owner } = this.#base;
       const value = encodeMeta({ appliedIndex, appliedTerm, owner, configuration, meta });
-      await this.#onDisk('Writing the state store', () =>
-        this.#database.batch([...operations, { type: 'put', key: metaKey, value }], { sync: true }),
-      );
+      await this.#onDisk('Writing the state store', async () => {
+        if (this.#stale) await this.#refresh();
+        const all = [...operations, { type: 'put' as const, key: metaKey, value }];
+        await this.#database.batch(all, { sync: true });
+      });
       this.#appliedIndex = appliedIndex;
+    } catch (error) {
+      this.#stale = true;
+      throw error;
     } finally {
       this.#writing = false;
     }
+  }
+
+  /** What LevelDB could not write whole ends its log as a torn write would, and it refuses what follows a failed compaction.
+   * Opened anew it drops the one and forgets the other; nothing that it had acknowledged may be gone then. */
+  async #refresh(): Promise<void> {
+    this.#content += 1;
+    await this.#database.close();
+    this.#database = databaseAt(this.#base.paths.current);
+    await this.#database.open();
+    const value = await this.#database.get(metaKey);
+    const found = value === undefined ? undefined : decodeMeta(value);
+    if ((found?.appliedIndex ?? 0) < this.#appliedIndex) {
+      throw new Error(`after a full disk it lacks what was written up to ${this.#appliedIndex}`);
+    }
+    this.#stale = false;
   }
 
   // LevelDB syncs the file it writes to, and the names in its directory only when it begins a new manifest: a power cut
@@ -194,19 +222,27 @@ class LevelStateStore implements StateStore {
       await this.#database.close();
       await exchange();
       this.#database = databaseAt(this.#base.paths.current);
-      await this.#database.open();
       this.#appliedIndex = index;
+      // Opening takes some room; what is in place stays there meanwhile.
+      this.#stale = await this.#database.open().then(
+        () => false,
+        (error: unknown) => {
+          if (isOutOfSpace(error)) return true;
+          throw error;
+        },
+      );
     });
     await this.#installing;
     this.#installing = undefined;
   }
 
-  /** After a failure nothing is tried again: what the disk holds is unknown. */
+  /** After a failure nothing is tried again: what the disk holds is unknown. A full disk is none. */
   async #onDisk<T>(action: string, run: () => Promise<T>): Promise<T> {
     if (this.#failure !== undefined) throw this.#failure;
     try {
       return await run();
     } catch (error) {
+      if (isOutOfSpace(error)) throw outOfSpace(action, error);
       this.#failure ??= new DiskError(action, error);
       throw this.#failure;
     }

@@ -2,6 +2,7 @@
 import type {
   Beat,
   BeatFailure,
+  DiskReport,
   FormationFrame,
   HeartbeatOutcome,
   LastHeartbeatRequest,
@@ -54,6 +55,7 @@ const frameKinds = numbering<PeerFrame['kind']>({
   snapshotChunk: 10,
   memberRequest: 11,
   memberResponse: 12,
+  diskReport: 13,
 });
 const writeOutcomes = numbering<WriteOutcome['kind']>({ applied: 0, failed: 1 });
 const heartbeatOutcomes = numbering<HeartbeatOutcome['kind']>({ acknowledged: 0, failed: 1 });
@@ -93,6 +95,8 @@ export function frameToArray(frame: PeerFrame): readonly unknown[] {
       return [number, frame.id, memberChangeToArray(frame.change)];
     case 'memberResponse':
       return [number, frame.id, memberOutcomeToArray(frame.outcome)];
+    case 'diskReport':
+      return [number, frame.freeBytes, frame.short];
   }
 }
 
@@ -162,7 +166,18 @@ export function frameFromArray(value: unknown): PeerFrame {
         id: countAt(fields, 1, `${kind}.id`),
         outcome: memberOutcomeFromFields(listOf(fields[2], `${kind}.outcome`)),
       };
+    case 'diskReport':
+      return diskReportFromFields(fieldsOf(fields, 3, kind));
   }
+}
+
+function diskReportFromFields(fields: Fields): DiskReport {
+  const kind = 'diskReport';
+  return {
+    kind,
+    freeBytes: countAt(fields, 1, `${kind}.freeBytes`),
+    short: flagAt(fields, 2, `${kind}.short`),
+  };
 }
 
 function writeRequestFromFields(fields: Fields): WriteRequest {

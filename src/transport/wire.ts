@@ -61,7 +61,11 @@ export function encodeHello(hello: Hello): Buffer {
 }
 
 /** Each but the last has a value of its own that says nothing. */
-function laterFields({ configurationIndex, lastTerm, replaces }: Hello): readonly unknown[] {
+function laterFields(hello: Hello): readonly unknown[] {
+  const { configurationIndex, lastTerm, replaces, newestFrame } = hello;
+  if (newestFrame !== undefined) {
+    return [configurationIndex, lastTerm, replaces ?? [], newestFrame];
+  }
   if (replaces !== undefined) return [configurationIndex, lastTerm, replaces];
   if (configurationIndex === 0) return [];
   return lastTerm > 0 ? [configurationIndex, lastTerm] : [configurationIndex];
@@ -115,7 +119,6 @@ function decodePayload(bytes: Uint8Array): Payload {
 
 function helloFromFields(fields: Fields): Hello {
   const protocolVersion = countAt(fields, 1, 'hello.protocolVersion');
-  const saysLost = protocolVersion === PROTOCOL_VERSION && fields.length > 12;
   return {
     protocolVersion,
     clusterId: textAt(fields, 2, 'hello.clusterId'),
@@ -126,7 +129,16 @@ function helloFromFields(fields: Fields): Hello {
     configurationIndex:
       fields.length > 10 ? indexAt(fields, 10, 'hello.configurationIndex') : logIndex(0),
     lastTerm: fields.length > 11 ? termAt(fields, 11, 'hello.lastTerm') : term(0),
-    ...(saysLost ? { replaces: lostAt(fields, 12, 'hello.replaces') } : {}),
+    ...(protocolVersion === PROTOCOL_VERSION ? sinceVersionOne(fields) : {}),
+  };
+}
+
+/** What was added within this version; another one may have something else in these places. */
+function sinceVersionOne(fields: Fields): Pick<Hello, 'replaces' | 'newestFrame'> {
+  const replaces = fields.length > 12 ? lostAt(fields, 12, 'hello.replaces') : [];
+  return {
+    ...(replaces.length > 0 ? { replaces } : {}),
+    ...(fields.length > 13 ? { newestFrame: countAt(fields, 13, 'hello.newestFrame') } : {}),
   };
 }
 

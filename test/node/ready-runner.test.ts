@@ -42,6 +42,8 @@ function harness() {
   const writes: Deferred<void>[] = [];
   const runner = createReadyRunner({
     logStore: {
+      starved: 'no',
+      resume: () => undefined,
       image: new MemoryLogStore().image,
       bytes: 0,
       append({ sequence }) {

@@ -34,6 +34,7 @@ function harness() {
     }),
     applied: () => ({ ...nothingApplied, index: logIndex(position.applied), term: term(1) }),
     persistedIndex: () => logIndex(position.persisted),
+    log: { info: () => undefined, warn: () => undefined },
     failed: (error) => failures.push(error),
   });
   return {

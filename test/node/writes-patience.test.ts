@@ -28,6 +28,7 @@ class Follower {
       propose: () => undefined,
       renew: () => true,
       noQuorumReason: () => 'nobody leads',
+      shortage: () => undefined,
       wake: () => undefined,
       firstId: 1,
     });

@@ -118,6 +118,10 @@ export class RaftLedger {
       get bytes() {
         return store.bytes;
       },
+      get starved() {
+        return store.starved;
+      },
+      resume: () => store.resume(),
       append: (batch) => {
         if (batch.floor !== undefined) witness.floor(batch.floor);
         this.#written(node, batch);

@@ -14,6 +14,7 @@ import type {
 } from '../../src/node/peer-protocol.ts';
 import type {
   NodeLimits,
+  NodeOptions,
   RaftLimits,
   ReadOptions,
   RegistryNode,
@@ -46,6 +47,8 @@ export interface MemoryClusterOptions {
   readonly seed?: number;
   readonly log?: (id: string) => MemoryLogOptions;
   readonly state?: (id: string) => MemoryStateOptions;
+  /** Free disk space of a node, in bytes. Default: nobody can tell. */
+  readonly freeSpace?: (id: string) => number;
 }
 
 /** What a data-dir keeps. */
@@ -149,6 +152,7 @@ export class MemoryCluster {
       restored: () => {
         disk.restored = true;
       },
+      ...this.#freeSpaceOption(id),
       clock,
       log: pino({ level: process.env['TEST_LOG'] ?? 'silent', name: id }),
       fatal: (code, reason) => this.fatals.push({ id, code, reason }),
@@ -161,6 +165,11 @@ export class MemoryCluster {
     });
     this.#running.set(id, { id: name, node, clock, transport, logStore, stateStore });
     return node;
+  }
+
+  #freeSpaceOption(id: string): Pick<NodeOptions, 'freeSpace'> {
+    const { freeSpace } = this.#options;
+    return freeSpace === undefined ? {} : { freeSpace: async () => freeSpace(id) };
   }
 
   async #askToJoin(self: MemberIdentity): Promise<readonly MemberIdentity[]> {

@@ -47,6 +47,10 @@ interface Queued {
 export class MemoryLogStore implements LogStore {
   readonly image: LogImage;
   readonly #log: MemoryLog;
+  /** Said as it is set here; a test lets `beforeDurable` wait where appends are to. */
+  starved: LogStore['starved'] = 'no';
+  /** How often it was asked to try again. */
+  resumes = 0;
   readonly #beforeDurable: (batch: PersistBatch) => Promise<void>;
   readonly #queue: Queued[] = [];
   #running: Promise<void> | undefined;
@@ -66,6 +70,10 @@ export class MemoryLogStore implements LogStore {
 
   get bytes(): number {
     return this.#log.entries.reduce((sum, { payload }) => sum + payload.length, 0);
+  }
+
+  resume(): void {
+    this.resumes++;
   }
 
   append(batch: PersistBatch): Promise<void> {

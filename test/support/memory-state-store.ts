@@ -2,6 +2,7 @@
 // forgets what a disk would forget: with the process what is not written, with the power what is not settled.
 import { assert, present } from '../../src/lib/assert.ts';
 import { type LogIndex, logIndex, revision, term as toTerm } from '../../src/lib/ids.ts';
+import { OutOfSpace } from '../../src/lib/out-of-space.ts';
 import { SnapshotMismatch } from '../../src/lib/snapshot-mismatch.ts';
 import type {
   SnapshotHeader,
@@ -188,6 +189,8 @@ export class MemoryStateStore implements StateStore {
       this.#assertAlive();
       keepBatch(this.#state, batch);
     } catch (error) {
+      // A full disk is no failure of the store.
+      if (error instanceof OutOfSpace) throw error;
       throw this.#fail(error);
     } finally {
       this.#writing = false;
@@ -290,6 +293,7 @@ export class MemoryStateStore implements StateStore {
     try {
       await this.#options.beforeStep?.(step);
     } catch (error) {
+      if (error instanceof OutOfSpace) throw error;
       throw this.#fail(error);
     }
     this.#assertAlive();

@@ -267,4 +267,6 @@ export const sampleFrames: readonly PeerFrame[] = [
     id: 16,
     change: { kind: 'replace', lost: ['f'.repeat(32), 'e'.repeat(32)], member },
   },
+  { kind: 'diskReport', freeBytes: 68_719_476_736, short: false },
+  { kind: 'diskReport', freeBytes: 0, short: true },
 ];

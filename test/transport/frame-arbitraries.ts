@@ -277,4 +277,5 @@ export const peerFrame: fc.Arbitrary<PeerFrame> = fc.oneof(
       failed,
     ),
   }),
+  fc.record({ kind: fc.constant('diskReport' as const), freeBytes: count, short: flag }),
 );

@@ -7,7 +7,12 @@ import { Packr } from 'msgpackr';
 import { describe, expect, test } from 'vitest';
 import { InvariantError } from '../../src/lib/assert.ts';
 import { logIndex, term } from '../../src/lib/ids.ts';
-import type { PeerFrame, Refusal, RefusalReason } from '../../src/node/peer-protocol.ts';
+import {
+  NEWEST_FRAME,
+  type PeerFrame,
+  type Refusal,
+  type RefusalReason,
+} from '../../src/node/peer-protocol.ts';
 import { WireError } from '../../src/transport/msgpack.ts';
 import {
   decodeMessage,
@@ -41,6 +46,8 @@ const refusalFor = (reason: RefusalReason): Refusal => ({ reason, message: `beca
 const laterHello = { ...sampleHello('n1', 'n2'), configurationIndex: logIndex(4711) };
 const latestHello = { ...laterHello, lastTerm: term(12) };
 const lostHello = { ...sampleHello('n1', 'n2'), replaces: ['f'.repeat(32), 'e'.repeat(32)] };
+/** As an empty node sends it. */
+const knowingHello = { ...sampleHello('n1', 'n2'), newestFrame: 13 };
 
 /** Every sample under a name of its own, with its bytes. */
 const samples = new Map<string, Buffer>([
@@ -48,6 +55,7 @@ const samples = new Map<string, Buffer>([
   ['hello with configuration index', encodeHello(laterHello)],
   ['hello with last term', encodeHello(latestHello)],
   ['hello of a lost log', encodeHello(lostHello)],
+  ['hello with newest frame', encodeHello(knowingHello)],
   ...reasons.map((reason): [string, Buffer] => [
     `refusal ${reason}`,
     encodeRefusal(refusalFor(reason)),
@@ -95,6 +103,8 @@ describe('the wire format', () => {
     expect(latest).toEqual([{ kind: 'hello', hello: latestHello }]);
     const lost = decodeMessage(Buffer.from(golden['hello of a lost log'] ?? '', 'hex'));
     expect(lost).toEqual([{ kind: 'hello', hello: lostHello }]);
+    const knowing = decodeMessage(Buffer.from(golden['hello with newest frame'] ?? '', 'hex'));
+    expect(knowing).toEqual([{ kind: 'hello', hello: knowingHello }]);
     const frames = Object.entries(golden).filter(([name]) => /^\d/.test(name));
     const decoded = frames.map(([, hex]) => decodeMessage(Buffer.from(hex, 'hex')));
     expect(decoded).toEqual(sampleFrames.map((frame) => [{ kind: 'frames', frames: [frame] }]));
@@ -166,6 +176,13 @@ describe('the wire format', () => {
         for (const entry of entries) expect(entry.payload.buffer.byteLength).toBe(total);
       }
     }
+  });
+
+  test('names the newest of its frames in the hello, by which peers know what they may send', () => {
+    // A frame of another kind would not compile without a number of its own, and this one is the last sample.
+    const newest = encodeOne({ kind: 'diskReport', freeBytes: 1, short: true });
+    expect(newest.subarray(2)).toEqual(Buffer.from([0x92, 2, 0x93, NEWEST_FRAME, 1, 0xc3]));
+    expect(() => decodeMessage(messageOf([2, [NEWEST_FRAME + 1]]))).toThrow('no such number');
   });
 
   test('rounds times to whole milliseconds, which is all the reader takes', () => {

@@ -229,6 +229,7 @@ export function encodeStatusResponse(status: NodeStatus, version: string): Buffe
   putLong(writer, 17, status.firstIndex);
   putLong(writer, 18, status.logBytes);
   putLong(writer, 19, status.stateBytes);
+  putLong(writer, 20, status.diskFreeBytes);
   return finish(writer);
 }
 

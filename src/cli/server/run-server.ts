@@ -11,6 +11,7 @@ import { createNode } from '../../node/node.ts';
 import type { Fatal } from '../../node/ports.ts';
 import type { RegistryNode, RetentionLimits } from '../../node/registry-node.ts';
 import { componentLogger, createLogger, type Logger } from '../../telemetry/logger.ts';
+import { freeSpaceAt } from '../../storage/free-space.ts';
 import { createGrpcPeerTransport } from '../../transport/grpc-peer-transport.ts';
 import type { ReadyNotice } from '../child-channel.ts';
 import type { CliContext } from '../context.ts';
@@ -126,6 +127,7 @@ async function startNode(
     stateStore,
     transport,
     markFormed: (clusterUuid) => dataDir.markFormed(clusterUuid),
+    freeSpace: () => freeSpaceAt(config.dataDir),
     clock: systemClock,
     log: componentLogger(log, 'node'),
     fatal,

@@ -3,6 +3,7 @@
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { UnknownFormatError } from '../../lib/unknown-format.ts';
+import { isOutOfSpace } from '../errors.ts';
 import { readUint64, sectorBytes, writeUint64 } from './frame.ts';
 import type { WalFiles } from './wal-files.ts';
 
@@ -122,6 +123,10 @@ export async function prepareSegment(
       if (++chunks % chunksPerSync === 0) await file.sync();
     }
     await file.sync();
+  } catch (error) {
+    // What there is of a new one would keep from everybody else the little space that is left.
+    if (recycled === undefined && isOutOfSpace(error)) await files.remove(unfinished);
+    throw error;
   } finally {
     await file.close();
   }

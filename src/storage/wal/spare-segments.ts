@@ -8,6 +8,8 @@ import {
   type Preparation,
   type Segment,
 } from './segment.ts';
+import { type Deferred, deferred } from '../../lib/deferred.ts';
+import { isOutOfSpace } from '../errors.ts';
 import { sectorBytes } from './frame.ts';
 import type { WalFiles } from './wal-files.ts';
 
@@ -20,7 +22,10 @@ export interface SpareSettings {
 
 /** The next segment, ready or being zeroed. */
 interface Spare {
+  readonly id: number;
   settled: boolean;
+  /** There was no disk space for it. */
+  starved: boolean;
   /** Resolves, with the error if there was one. */
   readonly failure: Promise<Error | undefined>;
 }
@@ -32,12 +37,17 @@ export class SpareSegments {
   #recycled: string | undefined;
   /** Stops the preparation of a segment that will not be needed any more. */
   #cancelled = false;
+  #ending = false;
+  /** Set while a segment is waited for that finds no space; resolves when it is to be tried again. */
+  #space: Deferred<void> | undefined;
   #reused = 0;
 
-  /** `ready`: the next segment is there already, zeroed. */
-  constructor(settings: SpareSettings, ready: boolean) {
+  /** `ready`: this segment, the next one, is there already, zeroed. */
+  constructor(settings: SpareSettings, ready: number | undefined) {
     this.#settings = settings;
-    if (ready) this.#spare = { failure: Promise.resolve(undefined), settled: true };
+    if (ready === undefined) return;
+    const failure = Promise.resolve(undefined);
+    this.#spare = { id: ready, failure, settled: true, starved: false };
   }
 
   /** What they take on disk, once prepared. At most two segments. */
@@ -56,20 +66,35 @@ export class SpareSegments {
     this.#spare ??= this.#begin(id);
   }
 
-  /** Resolves once segment `id` is there, to be written to; true when that had to be waited for. Rejects when it cannot be
-   * made. */
+  /** The next segment was begun, and there was no disk space for it; `appends`: somebody waits for it. */
+  get starved(): 'no' | 'spare' | 'appends' {
+    if (this.#space !== undefined) return 'appends';
+    return this.#spare?.starved === true ? 'spare' : 'no';
+  }
+
+  /** Begins again what found no space. */
+  resume(): void {
+    if (this.#space !== undefined) this.#space.resolve();
+    else if (this.#spare?.starved === true) this.#spare = this.#begin(this.#spare.id);
+  }
+
+  /** Resolves once segment `id` is there, to be written to; true when that had to be waited for. Rejects when it cannot be made;
+   * where only space is lacking it waits for `resume`, since nothing of what is to be written was begun. */
   async take(id: number): Promise<boolean> {
-    const spare = (this.#spare ??= this.#begin(id));
-    const waited = !spare.settled;
-    const failure = await spare.failure;
-    if (failure === undefined) {
+    for (let waited = false; ; ) {
+      const spare = (this.#spare ??= this.#begin(id));
+      const early = spare.settled;
+      waited ||= !early;
+      const failure = await spare.failure;
       this.#spare = undefined;
-      return waited;
+      if (failure === undefined) return waited;
+      // Any other failure leaves the disk's word in doubt.
+      if (!isOutOfSpace(failure)) throw failure;
+      // That there was no space a while ago does not say that there is none now.
+      if (early) continue;
+      if (!this.#ending) await this.#spaceMayBeBack();
+      if (this.#ending) throw failure;
     }
-    this.#spare = undefined;
-    // That there was no space a while ago does not say that there is none now. Any other failure leaves the disk's word in doubt.
-    if (waited || !isOutOfSpace(failure)) throw failure;
-    return this.take(id);
   }
 
   /** Removes a segment from the log, or keeps its file for a later one. Its name is gone for good when this resolves: the next
@@ -85,9 +110,22 @@ export class SpareSegments {
     if (keeps) this.#recycled = kept;
   }
 
+  /** From now on space that is lacking is not waited for. */
+  end(): void {
+    this.#ending = true;
+    this.#space?.resolve();
+  }
+
+  /** Resolves once nothing is under way. */
   async close(): Promise<void> {
     this.#cancelled = true;
     await this.#spare?.failure;
+  }
+
+  async #spaceMayBeBack(): Promise<void> {
+    this.#space = deferred<void>();
+    await this.#space.promise;
+    this.#space = undefined;
   }
 
   #begin(id: number): Spare {
@@ -97,15 +135,18 @@ export class SpareSegments {
     if (recycled !== undefined) this.#reused++;
     this.#recycled = undefined;
     const spare: Spare = {
+      id,
       settled: false,
+      starved: false,
       failure: prepareSegment(files, directory, preparation, () => this.#cancelled)
         .then(
           () => undefined,
           (error: unknown) => {
             const file = segmentPath(directory, id);
             log?.error({ err: error, file }, 'the next log segment cannot be prepared');
+            spare.starved = isOutOfSpace(error);
             // It is zeroed from its beginning again, whatever was written of it.
-            if (isOutOfSpace(error)) this.#recycled ??= recycled;
+            if (spare.starved) this.#recycled ??= recycled;
             return error instanceof Error ? error : new Error(String(error));
           },
         )
@@ -114,6 +155,3 @@ export class SpareSegments {
     return spare;
   }
 }
-
-const isOutOfSpace = (error: unknown): boolean =>
-  error instanceof Error && 'code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT');

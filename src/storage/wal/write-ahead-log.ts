@@ -109,7 +109,7 @@ export class WriteAheadLog implements LogStore {
     const { floor, runs, lastIndex, hardState } = start.image;
     this.#planned = new TermRuns(floor, runs, lastIndex);
     this.#plannedState = hardState;
-    this.#spares = new SpareSegments(settings, start.spareReady);
+    this.#spares = new SpareSegments(settings, start.spareReady ? this.#active.id + 1 : undefined);
     this.#floorSegment = start.floorSegment;
     // What a crash kept from being let go of.
     this.#freeUnneeded();
@@ -129,6 +129,14 @@ export class WriteAheadLog implements LogStore {
     return done.promise;
   }
 
+  get starved(): LogStore['starved'] {
+    return this.#spares.starved;
+  }
+
+  resume(): void {
+    this.#spares.resume();
+  }
+
   async read(from: LogIndex, to: LogIndex, maxBytes: number): Promise<readonly LogEntry[]> {
     assert(!this.#closed, 'a closed log is not read');
     const { files } = this.#settings;
@@ -146,6 +154,7 @@ export class WriteAheadLog implements LogStore {
   async close(): Promise<void> {
     if (this.#closed) return;
     this.#closed = true;
+    this.#spares.end();
     await this.#writing;
     await this.#freeing;
     await this.#spares.close();

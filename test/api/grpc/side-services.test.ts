@@ -62,6 +62,7 @@ describe('Cluster', () => {
       first_index: String(world.node.status().firstIndex),
       log_bytes: String(world.node.status().logBytes),
       state_bytes: String(world.node.status().stateBytes),
+      disk_free_bytes: '0',
     });
     expect(Number(answer.first_index)).toBeGreaterThan(0);
   });

@@ -170,12 +170,12 @@ describe('errors of the disk', () => {
     const model = new LogModel();
     const wal = await openOn(disk, { segmentBytes: 4096 });
     disk.fault = ({ action, path }) => {
-      if (action === 'write' && path.startsWith(`${segmentFile(2)}.`)) throw new Error('ENOSPC');
+      if (action === 'write' && path.startsWith(`${segmentFile(2)}.`)) throw new Error('EIO');
     };
     for (const mark of [1, 2]) await wal.append(model.next({ payloads: [payload(1200, mark)] }));
     await expect(
       wal.append(new LogModel(model).next({ payloads: [payload(1200)] })),
-    ).rejects.toThrow('ENOSPC');
+    ).rejects.toThrow('EIO');
     disk.fault = () => undefined;
     disk.cutPower();
     await expectLog(await openOn(disk), model);
