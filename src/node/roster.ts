@@ -15,6 +15,8 @@ export class Roster {
   #settled: ClusterRecord | undefined;
   #first: ClusterRecord | undefined;
   #wasMember = false;
+  /** What `records` says: asked for with every message of a peer. */
+  #records: readonly ClusterRecord[] = [];
   /** The incarnation that last was a member under each name. */
   readonly #incarnations = new Map<NodeId, string>();
 
@@ -46,8 +48,7 @@ export class Roster {
 
   /** What counts as members now: the configuration in effect, then the settled one where it is another. */
   get records(): readonly ClusterRecord[] {
-    const both = this.#settledIndex === this.#latestIndex ? [] : [this.#settled];
-    return [this.#latest, ...both].filter((record) => record !== undefined);
+    return this.#records;
   }
 
   /** Appended, rolled back to, or installed with a snapshot. False: nothing new. */
@@ -57,6 +58,7 @@ export class Roster {
     this.#latest = this.#note(configuration);
     const changed = index !== this.#latestIndex;
     this.#latestIndex = index;
+    this.#gather();
     return changed;
   }
 
@@ -66,14 +68,17 @@ export class Roster {
       return false;
     this.#settled = this.#note(configuration);
     this.#settledIndex = configuration.index;
+    this.#gather();
     return true;
   }
 
   /** The member of this name and incarnation, in any configuration that counts. */
   member(nodeId: NodeId, incarnation: string): Member | undefined {
-    return this.records
-      .flatMap(({ members }) => members)
-      .find((member) => member.nodeId === nodeId && member.incarnation === incarnation);
+    for (const { members } of this.#records) {
+      const found = members.find((one) => one.nodeId === nodeId && one.incarnation === incarnation);
+      if (found !== undefined) return found;
+    }
+    return undefined;
   }
 
   /** The configuration in effect means this incarnation by the name. */
@@ -110,6 +115,11 @@ export class Roster {
       members.some((one) => one.nodeId === nodeId && one.incarnation === incarnation) &&
       !replacing.some(({ member }) => member.nodeId === nodeId)
     );
+  }
+
+  #gather(): void {
+    const both = this.#settledIndex === this.#latestIndex ? [] : [this.#settled];
+    this.#records = [this.#latest, ...both].filter((record) => record !== undefined);
   }
 
   #note({ index, payload }: Configuration): ClusterRecord {
