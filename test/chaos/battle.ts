@@ -2,7 +2,6 @@
 // writes down what was seen.
 import { setTimeout as delay } from 'node:timers/promises';
 import { seededRandom } from '../../src/lib/random.ts';
-import type { Violation } from '../checkers/history.ts';
 import { monotonicMs } from '../support/monotonic-clock.ts';
 import type { Arena, ArenaNode } from './arena/arena.ts';
 import { findLeader, untilWell } from './cluster-view.ts';
@@ -10,18 +9,19 @@ import { faults } from './faults/catalog.ts';
 import { type Battlefield, Broken, NoEffect, type Strike } from './faults/fault.ts';
 import { PathCuts } from './faults/path-cuts.ts';
 import type { PlannedFault, Round } from './schedule.ts';
-import type { FaultRecord } from './verdict/evidence.ts';
+import type { FaultRecord, Finding } from './verdict/evidence.ts';
 
 export interface BattleOptions {
   readonly arena: Arena;
   readonly herd: (count: number) => Promise<void>;
+  readonly excuse: (node: ArenaNode, exitCode: number) => void;
   readonly signal: AbortSignal;
   readonly tell: (line: string) => void;
 }
 
 export class Battle {
   readonly records: FaultRecord[] = [];
-  readonly broken: Violation[] = [];
+  readonly broken: Finding[] = [];
   readonly #options: BattleOptions;
   readonly #cuts = new PathCuts();
   /** Node -> how many faults hold it. */
@@ -98,18 +98,27 @@ export class Battle {
       await work();
     } catch (error) {
       if (error instanceof Broken) {
-        this.broken.push({ guarantee: error.guarantee, evidence: `${what}: ${error.message}` });
+        this.broken.push(findingOf(what, error));
       } else if (error instanceof NoEffect) this.#options.tell(`no effect: ${error.message}`);
       else if (!this.#options.signal.aborted) this.#options.tell(`${what}: ${String(error)}`);
     }
   }
 
   #field(seed: number): Battlefield {
-    const { arena, herd, signal } = this.#options;
+    const { arena, herd, excuse, signal } = this.#options;
     const free = (): readonly ArenaNode[] =>
       arena.nodes.filter((node) => node.running && !this.#held.has(node.id));
     const leader = (): Promise<ArenaNode> => findLeader(arena);
-    return { arena, random: seededRandom(seed), leader, free, cuts: this.#cuts, herd, signal };
+    return {
+      arena,
+      random: seededRandom(seed),
+      leader,
+      free,
+      cuts: this.#cuts,
+      herd,
+      excuse,
+      signal,
+    };
   }
 
   /** For so long, or until the run is interrupted. */
@@ -117,4 +126,9 @@ export class Battle {
     if (forMs <= 0) return;
     await delay(forMs, undefined, { signal: this.#options.signal }).catch(() => undefined);
   }
+}
+
+export function findingOf(what: string, { guarantee, message, sinceMs }: Broken): Finding {
+  const waited = sinceMs === undefined ? {} : { waited: { fromMs: sinceMs, toMs: monotonicMs() } };
+  return { guarantee, evidence: `${what}: ${message}`, ...waited };
 }

@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { monotonicMs } from '../support/monotonic-clock.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
-import type { Arena, ArenaSettings } from './arena/arena.ts';
+import type { Arena, ArenaNode, ArenaSettings } from './arena/arena.ts';
 import { openArena } from './arena/open-arena.ts';
-import { Battle } from './battle.ts';
+import { Battle, findingOf } from './battle.ts';
 import { readFinals, untilWell } from './cluster-view.ts';
 import { Crowd } from './crowd.ts';
 import { faults } from './faults/catalog.ts';
@@ -53,8 +53,8 @@ const smallLimits = {
   ROLLCALL_LIMIT_SNAPSHOT_IDLE_MS: '2000',
 };
 
-/** Long enough for a silent instance to be gone (G8), and for every reader to have been told (G6). */
-const calmMs = 4000;
+/** Long enough for a silent instance to be gone (G8) although the host stalls once, and for every reader to have been told (G6). */
+const calmMs = 6000;
 const progressEveryMs = 250;
 
 /** Rejects where the harness itself fails; what the registry does wrong is in the record. */
@@ -92,7 +92,8 @@ async function fightAndSettle(
 ): Promise<RunRecord> {
   const { seed, nodes, kinds, signal, tell, replay } = settings;
   const herd = (count: number): Promise<void> => crowd.herd(count);
-  const battle = new Battle({ arena, herd, signal, tell });
+  const excuse = (node: ArenaNode, exitCode: number): void => observer.excuse(node, exitCode);
+  const battle = new Battle({ arena, herd, excuse, signal, tell });
   const beganAtMs = monotonicMs();
   const timer = setInterval(
     () => settings.progress(progressOf(beganAtMs, crowd, observer, battle)),
@@ -158,8 +159,8 @@ async function comeToRest(
     await delay(calmMs);
     return await readFinals(arena);
   } catch (error) {
-    const guarantee = error instanceof Broken ? error.guarantee : 'G15';
-    battle.broken.push({ guarantee, evidence: `coming to rest: ${String(error)}` });
+    const broken = error instanceof Broken ? error : new Broken('G15', String(error));
+    battle.broken.push(findingOf('coming to rest', broken));
     return { finals: [], hashes: {} };
   }
 }

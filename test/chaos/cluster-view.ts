@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { StatusResponse__Output } from '../../src/rpc/gen/rollcall/v1/StatusResponse.ts';
 import { finalList } from '../cluster/final-list.ts';
+import { monotonicMs } from '../support/monotonic-clock.ts';
 import { pollUntil } from '../support/poll.ts';
 import type { Arena, ArenaNode } from './arena/arena.ts';
 import { Broken } from './faults/fault.ts';
@@ -50,10 +51,11 @@ export async function findLeader(arena: Arena): Promise<ArenaNode> {
   }
 }
 
-/** Until every node runs, follows the same leader and has what that one had committed, or the run is interrupted. Rejects with Broken when that takes
- * longer than three minutes, which even a very busy host does not take: then a fault left something behind. */
+/** Until every node runs, follows the same leader and has what that one had committed, or the run is interrupted. Rejects with
+ * Broken when that takes longer than three minutes: a fault left something behind, unless the host let nobody run. */
 export async function untilWell(arena: Arena, signal: AbortSignal): Promise<void> {
   let words = '';
+  const beganAtMs = monotonicMs();
   try {
     await pollUntil(
       async () => {
@@ -80,8 +82,9 @@ export async function untilWell(arena: Arena, signal: AbortSignal): Promise<void
     if (arena.nodes.some((node) => !node.running)) throw new Error('a node has ended');
   } catch (cause) {
     const missing = arena.nodes.filter((node) => !node.running).map(({ id }) => id);
-    const evidence = `after all faults had ended not all nodes were well within a minute; not running: ${missing.join(', ') || 'none'}\n${words}`;
-    throw new Broken('G15', `${evidence}\n${cause instanceof Error ? cause.message : ''}`);
+    const sinceMs = missing.length === 0 ? beganAtMs : undefined;
+    const evidence = `after all faults had ended not all nodes were well within three minutes; not running: ${missing.join(', ') || 'none'}\n${words}`;
+    throw new Broken('G15', `${evidence}\n${cause instanceof Error ? cause.message : ''}`, sinceMs);
   }
 }
 

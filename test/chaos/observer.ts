@@ -22,6 +22,8 @@ export class Observer {
   readonly #asked = new Set<ArenaNode>();
   /** Found ended by themselves, in their present life. */
   readonly #ended = new Set<ArenaNode>();
+  /** Who is about to end by itself, and how. */
+  readonly #excused = new Map<ArenaNode, number>();
   /** How long each had waited for a processor at the last look, of which process. */
   readonly #waited = new Map<string, { readonly pid: number; readonly ms: number }>();
   readonly #timer: NodeJS.Timeout;
@@ -29,6 +31,11 @@ export class Observer {
   constructor(arena: Arena) {
     this.#arena = arena;
     this.#timer = setInterval(() => this.#look(), everyMs);
+  }
+
+  /** A fault makes it end by itself, once, and with this exit code. */
+  excuse(node: ArenaNode, exitCode: number): void {
+    this.#excused.set(node, exitCode);
   }
 
   stop(): void {
@@ -50,7 +57,7 @@ export class Observer {
     }
   }
 
-  /** No fault lets a process end by itself otherwise than with 0. */
+  /** Unless a fault has said so, none lets a process end by itself otherwise than with 0. */
   #watchEnd(node: ArenaNode): void {
     if (node.running) {
       this.#ended.delete(node);
@@ -59,6 +66,9 @@ export class Observer {
     const { exitCode } = node;
     if (exitCode === undefined || exitCode === 0 || this.#ended.has(node)) return;
     this.#ended.add(node);
+    const excused = this.#excused.get(node);
+    this.#excused.delete(node);
+    if (exitCode === excused) return;
     const evidence = `${node.id} ended by itself, with exit code ${exitCode}, by ${monotonicMs().toFixed(0)} ms`;
     this.broken.push({ guarantee: 'G13', evidence });
   }

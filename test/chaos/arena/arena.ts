@@ -8,7 +8,7 @@ export type Ability =
   | 'network'
   /** Cutting the power of a disk: a loop-mounted ext4 and its forced shutdown. */
   | 'power'
-  /** Making every synced write wait: a preloaded library, compiled here. */
+  /** Making every synced write wait, or fail: a preloaded library, compiled here. */
   | 'slowDisk'
   /** Moving a node's wall clock while it runs: the same library. */
   | 'wallClock'
@@ -82,9 +82,13 @@ export interface NodeDisk {
   cutPower(): Promise<boolean>;
   /** Each synced write of the running process waits that much longer. Ends with `normal`, or with the process. */
   slow(delayMs: number): Promise<void>;
+  /** Each synced write of the running process fails with EIO. Ends with `normal`, or with the process. */
+  fail(): Promise<void>;
   normal(): Promise<void>;
   /** Synced writes that were made to wait since the arena began: the effect. */
   delayed(): Promise<number>;
+  /** Synced writes that failed since the arena began: the effect. */
+  failed(): Promise<number>;
   /** Deletes everything in the data-dir of a node that does not run. */
   wipe(): Promise<void>;
 }

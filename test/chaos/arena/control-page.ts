@@ -12,6 +12,8 @@ const places = {
   wallReads: 16,
   wallServedOffsetNs: 24,
   delayedSyncs: 32,
+  failsWrites: 40,
+  failedWrites: 48,
 } as const;
 
 export class ControlPage {
@@ -30,7 +32,7 @@ export class ControlPage {
     return Number(bytes.readBigInt64LE());
   }
 
-  write(name: 'wallOffsetNs' | 'syncDelayUs', value: number): void {
+  write(name: 'wallOffsetNs' | 'syncDelayUs' | 'failsWrites', value: number): void {
     const bytes = Buffer.alloc(8);
     bytes.writeBigInt64LE(BigInt(value));
     writeSync(this.#file, bytes, 0, 8, places[name]);

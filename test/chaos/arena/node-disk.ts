@@ -152,11 +152,18 @@ export function createDisk({ node, volume, page, reasons }: DiskParts): NodeDisk
       page.write('syncDelayUs', Math.round(delayMs * 1000));
       return Promise.resolve();
     },
+    fail: () => {
+      if (page === undefined) return Promise.reject(new Error(reasons.slowDisk));
+      page.write('failsWrites', 1);
+      return Promise.resolve();
+    },
     normal: () => {
       page?.write('syncDelayUs', 0);
+      page?.write('failsWrites', 0);
       return Promise.resolve();
     },
     delayed: () => Promise.resolve(page?.read('delayedSyncs') ?? 0),
+    failed: () => Promise.resolve(page?.read('failedWrites') ?? 0),
     wipe: () => {
       if (node.running) return Promise.reject(new Error(`${node.id} runs: its disk is in use`));
       for (const name of readdirSync(node.dataDir)) {

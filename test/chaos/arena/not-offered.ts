@@ -20,7 +20,9 @@ export const onlyRelease = (reason: string): NodeRelease => ({
 export const fixedDisk = (reason: string): NodeDisk => ({
   cutPower: refuse(reason),
   slow: refuse(reason),
+  fail: refuse(reason),
   normal: () => Promise.resolve(),
   delayed: () => Promise.resolve(0),
+  failed: () => Promise.resolve(0),
   wipe: refuse(reason),
 });

@@ -164,7 +164,10 @@ class HostArena implements Arena {
         disk: createDisk({ node: owner, volume, page, reasons }),
         clock: page === undefined ? fixedClock(reason('wallClock')) : createClock(owner, page),
       }),
-      beforeStart: () => page?.write('syncDelayUs', 0),
+      beforeStart: () => {
+        page?.write('syncDelayUs', 0);
+        page?.write('failsWrites', 0);
+      },
     });
     this.#nodes.push(node);
     this.#places.set(node, place);

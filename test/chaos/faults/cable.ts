@@ -25,6 +25,7 @@ async function expectUnreached(field: Battlefield, node: ArenaNode): Promise<str
 }
 
 async function untilBack(node: ArenaNode): Promise<void> {
+  const beganAtMs = monotonicMs();
   try {
     await pollUntil(async () => ((await viewOf(node))?.leader_id ?? '') !== '', {
       what: `${node.id} to answer and to know a leader`,
@@ -32,7 +33,7 @@ async function untilBack(node: ArenaNode): Promise<void> {
       everyMs: 30,
     });
   } catch (cause) {
-    throw new Broken('G15', cause instanceof Error ? cause.message : '');
+    throw new Broken('G15', cause instanceof Error ? cause.message : '', beganAtMs);
   }
 }
 

@@ -1,5 +1,5 @@
 // All faults by their names.
-import { damageState } from './damaged-state.ts';
+import { damageState, loseRecord } from './damaged-state.ts';
 import { disconnectLeader } from './cable.ts';
 import { bridge, flap, isolateLeader, loss, oneWay, partial, split } from './cuts.ts';
 import { wallClock } from './clocks.ts';
@@ -7,11 +7,11 @@ import type { Fault, FaultKind } from './fault.ts';
 import { killAll, killFollower, killLeader } from './kills.ts';
 import { leaveBehind } from './left-behind.ts';
 import { changeMembers, wipe } from './members.ts';
-import { pauseAll, pauseLeader } from './pauses.ts';
+import { pauseAll, pauseLeader, wakeCutOff } from './pauses.ts';
 import { powerCut, powerCutAll } from './power.ts';
 import { herd } from './readers.ts';
 import { rollingRestart, rollingUpgrade } from './restarts.ts';
-import { slowDisk } from './slow-disk.ts';
+import { diskError, slowDisk } from './slow-disk.ts';
 import { tornTail } from './torn-tail.ts';
 
 export const faults: Readonly<Record<FaultKind, Fault>> = {
@@ -20,6 +20,7 @@ export const faults: Readonly<Record<FaultKind, Fault>> = {
   killAll,
   pauseLeader,
   pauseAll,
+  wakeCutOff,
   isolateLeader,
   split,
   partial,
@@ -29,10 +30,12 @@ export const faults: Readonly<Record<FaultKind, Fault>> = {
   bridge,
   loss,
   slowDisk,
+  diskError,
   tornTail,
   powerCut,
   powerCutAll,
   damageState,
+  loseRecord,
   wipe,
   rollingRestart,
   rollingUpgrade,

@@ -9,17 +9,8 @@ import { monotonicMs } from '../../support/monotonic-clock.ts';
 import { type Fault, NoEffect, ofOne } from './fault.ts';
 import { expectEffect, logEnd, logSince, revive, takeFollower, takeLeader } from './node-state.ts';
 
-type Damage = 'current' | 'manifest' | 'table' | 'flip' | 'record' | 'everything';
-/** Twice what LevelDB itself cannot notice. */
-const damages: readonly Damage[] = [
-  'current',
-  'manifest',
-  'table',
-  'flip',
-  'record',
-  'record',
-  'everything',
-];
+type Damage = 'current' | 'manifest' | 'table' | 'flip' | 'everything';
+const damages: readonly Damage[] = ['current', 'manifest', 'table', 'flip', 'everything'];
 
 /** The largest file of that kind, which is never one that was just begun. */
 async function largest(directory: string, wanted: RegExp): Promise<string | undefined> {
@@ -32,6 +23,12 @@ async function largest(directory: string, wanted: RegExp): Promise<string | unde
   }
   return found?.path;
 }
+
+const storedTimeoutMs = 30_000;
+
+/** A store that was only just made holds nothing that could be lost. */
+const hasRecords = async (dataDir: string): Promise<boolean> =>
+  (await largest(join(dataDir, 'state'), /\.(ldb|log)$/)) !== undefined;
 
 /** Turns 64 bytes in the middle of a file around. */
 async function flipMiddle(path: string): Promise<void> {
@@ -49,12 +46,12 @@ async function flipMiddle(path: string): Promise<void> {
 }
 
 /** Takes a record out by the front door: for LevelDB all is well, and only the hash over all records tells. */
-async function loseRecord(directory: string, random: Random): Promise<string> {
-  const database = new ClassicLevel<string>(directory);
+async function dropRecord(dataDir: string, random: Random): Promise<string> {
+  const database = new ClassicLevel<string>(join(dataDir, 'state'));
   try {
     const keys = (await database.keys().all()).filter((key) => key !== metaKey);
     const key = keys[random.integer(0, Math.max(1, keys.length))];
-    if (key === undefined) return 'no record to lose';
+    if (key === undefined) throw new NoEffect('there is no record to lose');
     await database.del(key, { sync: true });
     return `the record ${key} lost`;
   } finally {
@@ -80,8 +77,6 @@ async function damage(dataDir: string, random: Random): Promise<string> {
     case 'flip':
       if (records !== undefined) await flipMiddle(records);
       return `64 bytes in ${records?.split('/').at(-1) ?? 'nothing'} turned around`;
-    case 'record':
-      return loseRecord(directory, random);
     case 'everything':
       await rm(directory, { recursive: true });
       return 'all of it deleted';
@@ -93,36 +88,53 @@ async function damage(dataDir: string, random: Random): Promise<string> {
 const rebuilt =
   /the stored state is discarded|state_discarded|snapshot_pull_begun|"running","applied_index":[01][,}]/;
 
-export const damageState: Fault = {
-  kind: 'damageState',
+/** The node is down while it is done. */
+const damaging = (
+  ruin: (dataDir: string, random: Random) => Promise<string>,
+  what: string,
+): Pick<Fault, 'needs' | 'alone' | 'takes' | 'lastsMs' | 'strike'> => ({
   needs: ['absence'],
   ...ofOne,
   lastsMs: (random) => random.integer(200, 1500),
   strike: async (field) => {
     const leads = field.random.next() < 0.4;
     const node = leads ? await takeLeader(field) : await takeFollower(field);
+    await expectEffect(`${node.id} to have stored its state once`, storedTimeoutMs, () =>
+      hasRecords(node.dataDir),
+    );
     const atMs = monotonicMs();
     const from = logEnd(node);
     await node.kill('SIGKILL');
-    const done = damage(node.dataDir, field.random);
+    const done = ruin(node.dataDir, field.random);
     await done.catch(() => undefined);
     return {
-      what: `kill -9 of ${node.id}${leads ? ', the leader' : ''}, its state store damaged`,
+      what: `kill -9 of ${node.id}${leads ? ', the leader' : ''}, ${what}`,
       nodes: [node.id],
       holds: [node.id],
       atMs,
       gap: leads ? 'kill' : undefined,
       heal: async () => {
         const tookMs = await revive(node);
-        const what = await done.catch((cause: unknown) => {
+        const ruined = await done.catch((cause: unknown) => {
           throw new NoEffect('the state could not be damaged', { cause });
         });
-        await expectEffect(`${node.id} to make its state anew (${what})`, 20_000, async () =>
+        await expectEffect(`${node.id} to make its state anew (${ruined})`, 20_000, async () =>
           rebuilt.test(await logSince(node, from)),
         );
         const discarded = (await logSince(node, from)).includes('discarded');
-        return `${what}; ${discarded ? 'discarded and made anew' : 'made anew'}, answers after ${tookMs} ms`;
+        return `${ruined}; ${discarded ? 'discarded and made anew' : 'made anew'}, answers after ${tookMs} ms`;
       },
     };
   },
+});
+
+export const damageState: Fault = {
+  kind: 'damageState',
+  ...damaging(damage, 'its state store damaged'),
+};
+
+/** What LevelDB itself cannot notice. */
+export const loseRecord: Fault = {
+  kind: 'loseRecord',
+  ...damaging(dropRecord, 'a record gone from its state store'),
 };

@@ -10,6 +10,8 @@ export type FaultKind =
   | 'killAll'
   | 'pauseLeader'
   | 'pauseAll'
+  /** The leader stands still, and when it goes on it is alone. */
+  | 'wakeCutOff'
   /** Nobody hears the leader, and it hears nobody. */
   | 'isolateLeader'
   /** A minority, with or without the leader, on its own. */
@@ -25,11 +27,15 @@ export type FaultKind =
   | 'bridge'
   | 'loss'
   | 'slowDisk'
+  /** Writes fail. */
+  | 'diskError'
   | 'tornTail'
   | 'powerCut'
   | 'powerCutAll'
   /** Files of the state store deleted or damaged while the node is down. */
   | 'damageState'
+  /** A record of the state store is gone, in good order for LevelDB. */
+  | 'loseRecord'
   | 'wipe'
   | 'rollingRestart'
   /** One release to another, one node after the other. */
@@ -49,6 +55,8 @@ export interface Battlefield {
   /** Nodes that no other fault holds at the moment; a fault takes what it strikes and gives it back when it is healed. */
   readonly free: () => readonly ArenaNode[];
   readonly cuts: PathCuts;
+  /** It is going to end by itself, once, and with this exit code. */
+  readonly excuse: (node: ArenaNode, exitCode: number) => void;
   /** So many readers more connect at once; resolves when all were answered. */
   readonly herd: (count: number) => Promise<void>;
   readonly signal: AbortSignal;
@@ -77,10 +85,13 @@ export class NoEffect extends Error {
 export class Broken extends Error {
   override readonly name = 'Broken';
   readonly guarantee: string;
+  /** What was waited for since then did not come: no wonder where the host let nobody run. */
+  readonly sinceMs: number | undefined;
 
-  constructor(guarantee: string, evidence: string) {
+  constructor(guarantee: string, evidence: string, sinceMs?: number) {
     super(evidence);
     this.guarantee = guarantee;
+    this.sinceMs = sinceMs;
   }
 }
 

@@ -78,7 +78,7 @@ export async function revive(node: ArenaNode): Promise<number> {
     });
   } catch (cause) {
     const tail = (await logSince(node, from)).trimEnd().split('\n').slice(-5).join('\n');
-    throw new Broken('G1', `${cause instanceof Error ? cause.message : ''}\n${tail}`);
+    throw new Broken('G1', `${cause instanceof Error ? cause.message : ''}\n${tail}`, beganAtMs);
   }
   if (!node.running) {
     const tail = (await logSince(node, from)).trimEnd().split('\n').slice(-5).join('\n');

@@ -2,6 +2,7 @@
 // that both can be made again later from a kept run.
 import type { FinalList, Violation } from '../../checkers/history.ts';
 import type { FaultKind } from '../faults/fault.ts';
+import type { Stretch } from './times.ts';
 
 /** One fault as it went. Times as in clients/event.ts. */
 export interface FaultRecord {
@@ -28,6 +29,12 @@ export interface Sight {
   readonly waitedMs?: number;
 }
 
+/** What the harness saw happen that must not. */
+export interface Finding extends Violation {
+  /** It is that something did not come in this time. */
+  readonly waited?: Stretch;
+}
+
 export interface RunRecord {
   readonly seed: number;
   readonly nodes: number;
@@ -43,7 +50,7 @@ export interface RunRecord {
   readonly faults: readonly FaultRecord[];
   readonly sights: readonly Sight[];
   /** What the harness saw happen that must not, whatever the faults: a node that ended by itself, one that never came back. */
-  readonly broken: readonly Violation[];
+  readonly broken: readonly Finding[];
   /** Linearizable lists read from every node at the end. */
   readonly finals: readonly (Omit<FinalList, 'instances'> & {
     readonly instances: readonly (readonly [string, string])[];

@@ -1,8 +1,8 @@
 // When the host itself was too busy to judge by: a process that wants to run and is not let cannot answer, nor elect, in time.
 // The kernel tells how long each server has waited for a processor, so a server that is slow by itself is not excused.
-import type { RunRecord, Sight } from './evidence.ts';
+import type { Finding, RunRecord, Sight } from './evidence.ts';
 import type { LoadedRun } from './load-history.ts';
-import type { Stretch } from './times.ts';
+import { lengthOf, type Stretch, without } from './times.ts';
 
 /** Between two looks at a node, or out of a client's hands. */
 const STALL_MS = 250;
@@ -18,6 +18,21 @@ export function hostStalls({ run, stalls }: LoadedRun): readonly Stretch[] {
     fromMs,
     toMs: toMs + AFTER_MS,
   }));
+}
+
+/** Of the time in which something was waited for: so much of it with a processor for everybody suffices on any host. */
+const PATIENCE_MS = 30_000;
+
+/** Whether what did not come may be the host's fault alone. */
+export function isExcused({ waited }: Finding, stalls: readonly Stretch[]): boolean {
+  if (waited === undefined) return false;
+  return without(waited, stalls).reduce((sum, one) => sum + lengthOf(one), 0) < PATIENCE_MS;
+}
+
+/** Times without a stall, the longest one. */
+export function longestCalm(whole: Stretch, stalls: readonly Stretch[]): Stretch | undefined {
+  const calm = without(whole, stalls);
+  return calm.toSorted((one, other) => lengthOf(other) - lengthOf(one))[0];
 }
 
 /** Of each server by itself. */

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { WriteRecord } from '../../checkers/history.ts';
 import { historySuffix, runFile, type FaultRecord, type Sight } from './evidence.ts';
 import { distributionOf, gapsOf } from './fail-over.ts';
-import { judge } from './judge.ts';
+import { historyOf, judge } from './judge.ts';
 import { loadHistory, type LoadedRun } from './load-history.ts';
 import { writeSyntheticRun } from './synthetic-run.ts';
 
@@ -117,6 +117,29 @@ describe('the verdict', () => {
   test('hands on what the harness itself saw broken', () => {
     const broken = [{ guarantee: 'G14', evidence: 'a wiped node voted' }];
     expect(guaranteesOf(withRun({ broken }))).toEqual(['G14']);
+  });
+
+  test('does not hold against a node what it could not do while the host let it not run (G15)', () => {
+    const waited = { fromMs: loaded.run.beganAtMs, toMs: loaded.run.beganAtMs + 40_000 };
+    const broken = [{ guarantee: 'G15', evidence: 'n2 was not well', waited }];
+    expect(guaranteesOf(withRun({ broken }))).toContain('G15');
+    const starved = loaded.run.sights.map((sight) => ({ ...sight, waitedMs: 60_000 }));
+    const run = withRun({ broken, sights: starved });
+    expect(guaranteesOf(run)).toEqual([]);
+    expect(voidsOf(run)).toContain('the host was too busy to tell: n2 was not well');
+  });
+
+  test('does not demand that silence is noticed by a leader that the host lets not run (G8)', () => {
+    const { healedAtMs, endedAtMs, sights } = loaded.run;
+    const stable = { fromMs: healedAtMs, toMs: endedAtMs + 10_000 };
+    const stableIn = (run: LoadedRun): unknown => historyOf(run).leases?.stable;
+    expect(stableIn(withRun({ stable }))).toEqual(stable);
+    const starved = { atMs: endedAtMs + 9000, node: sights.at(-1)?.node ?? '', waitedMs: 9000 };
+    const lastMs = sights.findLast(({ node }) => node === starved.node)?.atMs;
+    expect(stableIn(withRun({ stable, sights: [...sights, starved] }))).toEqual({
+      fromMs: healedAtMs,
+      toMs: lastMs,
+    });
   });
 });
 

@@ -6,6 +6,7 @@ import type { History, LeaseHistory, Violation } from '../../checkers/history.ts
 import { checkHealthyTimes } from './availability.ts';
 import { checkElections } from './election-bound.ts';
 import { gapsOf, type Gap } from './fail-over.ts';
+import { hostStalls, isExcused, longestCalm } from './host-stalls.ts';
 import type { LoadedRun } from './load-history.ts';
 import { voidReasons } from './void-rules.ts';
 
@@ -40,15 +41,22 @@ export interface Counts {
 
 export function judge(loaded: LoadedRun): Verdict {
   const checked = checkHistory(historyOf(loaded));
+  const stalls = hostStalls(loaded);
+  const { broken } = loaded.run;
+  const found = broken.filter((finding) => !isExcused(finding, stalls));
   const violations = [
     ...checked.violations,
     ...checkHashes(loaded),
     ...checkHealthyTimes(loaded),
     ...checkElections(loaded),
-    ...loaded.run.broken.map((violation) => ({ ...violation, checker: 'harness' })),
+    ...found.map(({ guarantee, evidence }) => ({ guarantee, evidence, checker: 'harness' })),
   ];
   const counts = countsOf(loaded, checked);
-  const voids = voidReasons(loaded, counts);
+  const excused = broken.filter((finding) => !found.includes(finding));
+  const voids = [
+    ...excused.map(({ evidence }) => `the host was too busy to tell: ${evidence}`),
+    ...voidReasons(loaded, counts),
+  ];
   const empty = voids.length > 0 ? 'void' : 'clean';
   const outcome = violations.length > 0 ? 'violation' : empty;
   return { outcome, violations, voids, gaps: gapsOf(loaded), counts };
@@ -62,7 +70,9 @@ export function historyOf(loaded: LoadedRun): History {
 
 /** The nodes are not asked when they had a revision: a time between that at which its write began and that at which somebody
  * was told of it is known, and each check takes the end that is fair to the registry. */
-function leasesOf({ beats, keeps, run }: LoadedRun, history: History): LeaseHistory {
+function leasesOf(loaded: LoadedRun, history: History): LeaseHistory {
+  const { beats, keeps, run } = loaded;
+  const stalls = hostStalls(loaded);
   const told = firstTold(history);
   const appliedAtMs: number[] = [];
   told.revisions.forEach((revision, at) => {
@@ -76,7 +86,9 @@ function leasesOf({ beats, keeps, run }: LoadedRun, history: History): LeaseHist
   }
   let latest = 0;
   notBeforeMs.forEach((atMs, at) => (notBeforeMs[at] = latest = Math.max(latest, atMs)));
-  return { beats, keeps, appliedAtMs, notBeforeMs, stable: run.stable, clockDrift: 0 };
+  // A leader that is not let run moves all deadlines by that time: it is not stable.
+  const stable = run.stable === undefined ? undefined : longestCalm(run.stable, stalls);
+  return { beats, keeps, appliedAtMs, notBeforeMs, stable, clockDrift: 0 };
 }
 
 function checkHashes({ run }: LoadedRun): readonly Violation[] {

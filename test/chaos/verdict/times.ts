@@ -18,5 +18,7 @@ export function without(whole: Stretch, taken: readonly Stretch[]): readonly Str
   return left;
 }
 
+export const lengthOf = ({ fromMs, toMs }: Stretch): number => toMs - fromMs;
+
 export const overlaps = (one: Stretch, other: Stretch): boolean =>
   one.fromMs < other.toMs && other.fromMs < one.toMs;

@@ -1,8 +1,9 @@
-// Preloaded into a server: adds an offset to its wall clock, and makes its synced writes wait. Both follow a page that is
-// shared with the harness (CHAOS_CONTROL), so they change while the server runs and cost nothing while they are 0.
+// Preloaded into a server: adds an offset to its wall clock, and makes its synced writes wait, or fail. All follow a page that
+// is shared with the harness (CHAOS_CONTROL), so they change while the server runs and cost nothing while they are 0.
 // Monotonic clocks are left alone, as are writes that nobody asked to be synced.
 #define _GNU_SOURCE
 #include <dlfcn.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -13,7 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
-// The harness writes the first two and reads the others; test/chaos/arena/control-page.ts has the same order.
+// The harness writes the first two and fails_writes, and reads the others; test/chaos/arena/control-page.ts has the same order.
 struct control {
   _Atomic int64_t wall_offset_ns;
   _Atomic int64_t sync_delay_us;
@@ -22,6 +23,9 @@ struct control {
   _Atomic int64_t wall_served_offset_ns;
   // Synced writes and syncs that were made to wait.
   _Atomic int64_t delayed_syncs;
+  // Not 0: synced writes and syncs end with EIO, as on a medium that is broken; how many did.
+  _Atomic int64_t fails_writes;
+  _Atomic int64_t failed_writes;
 };
 
 static struct control none;
@@ -92,11 +96,20 @@ static void wait_for_disk(void) {
   while (nanosleep(&left, &left) != 0) continue;
 }
 
-// A file opened with O_DSYNC or O_SYNC, which is how the log is written.
-static void wait_if_synced(int file) {
-  if (control->sync_delay_us <= 0) return;
+static int fails(void) {
+  if (control->fails_writes == 0) return 0;
+  control->failed_writes += 1;
+  errno = EIO;
+  return 1;
+}
+
+// Waits, and says whether it fails, where the file was opened with O_DSYNC or O_SYNC, which is how the log is written.
+static int fails_if_synced(int file) {
+  if (control->sync_delay_us <= 0 && control->fails_writes == 0) return 0;
   int flags = fcntl(file, F_GETFL);
-  if (flags >= 0 && (flags & O_DSYNC) != 0) wait_for_disk();
+  if (flags < 0 || (flags & O_DSYNC) == 0) return 0;
+  wait_for_disk();
+  return fails();
 }
 
 typedef int sync_file(int);
@@ -107,25 +120,25 @@ typedef ssize_t write_parts(int, const struct iovec *, int, off64_t);
 int fsync(int file) {
   NEXT(sync_file, "fsync");
   wait_for_disk();
-  return next(file);
+  return fails() ? -1 : next(file);
 }
 
 int fdatasync(int file) {
   NEXT(sync_file, "fdatasync");
   wait_for_disk();
-  return next(file);
+  return fails() ? -1 : next(file);
 }
 
 ssize_t write(int file, const void *bytes, size_t length) {
   NEXT(write_bytes, "write");
-  wait_if_synced(file);
+  if (fails_if_synced(file)) return -1;
   return next(file, bytes, length);
 }
 
 // On 64-bit hosts the two names of each are one function.
 ssize_t pwrite64(int file, const void *bytes, size_t length, off64_t at) {
   NEXT(write_at, "pwrite64");
-  wait_if_synced(file);
+  if (fails_if_synced(file)) return -1;
   return next(file, bytes, length, at);
 }
 
@@ -135,7 +148,7 @@ ssize_t pwrite(int file, const void *bytes, size_t length, off_t at) {
 
 ssize_t pwritev64(int file, const struct iovec *parts, int count, off64_t at) {
   NEXT(write_parts, "pwritev64");
-  wait_if_synced(file);
+  if (fails_if_synced(file)) return -1;
   return next(file, parts, count, at);
 }
 
