@@ -4,31 +4,45 @@ import { open, readdir, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import type { Random } from '../../../src/lib/random.ts';
-import { metaKey } from '../../../src/storage/keys.ts';
+import { recordKey } from '../../../src/storage/keys.ts';
 import { monotonicMs } from '../../support/monotonic-clock.ts';
-import { type Fault, NoEffect, ofOne } from './fault.ts';
-import { expectEffect, logEnd, logSince, revive, takeFollower, takeLeader } from './node-state.ts';
+import { type Fault, NoEffect, ofAll, ofOne } from './fault.ts';
+import {
+  expectEffect,
+  idsOf,
+  logEnd,
+  logSince,
+  revive,
+  takeFollower,
+  takeLeader,
+} from './node-state.ts';
 
 type Damage = 'current' | 'manifest' | 'table' | 'flip' | 'everything';
 const damages: readonly Damage[] = ['current', 'manifest', 'table', 'flip', 'everything'];
 
 /** The largest file of that kind, which is never one that was just begun. */
-async function largest(directory: string, wanted: RegExp): Promise<string | undefined> {
+async function largest(
+  directory: string,
+  wanted: RegExp,
+  leastBytes = 0,
+): Promise<string | undefined> {
   let found: { path: string; size: number } | undefined;
   for (const name of await readdir(directory)) {
     if (!wanted.test(name)) continue;
     const path = join(directory, name);
     const { size } = await stat(path);
-    if (size > (found?.size ?? 0)) found = { path, size };
+    if (size > (found?.size ?? leastBytes)) found = { path, size };
   }
   return found?.path;
 }
 
 const storedTimeoutMs = 30_000;
+/** Of a few dozen records. */
+const storedBytes = 32 * 1024;
 
 /** A store that was only just made holds nothing that could be lost. */
 const hasRecords = async (dataDir: string): Promise<boolean> =>
-  (await largest(join(dataDir, 'state'), /\.(ldb|log)$/)) !== undefined;
+  (await largest(join(dataDir, 'state'), /\.(ldb|log)$/, storedBytes)) !== undefined;
 
 /** Turns 64 bytes in the middle of a file around. */
 async function flipMiddle(path: string): Promise<void> {
@@ -45,11 +59,13 @@ async function flipMiddle(path: string): Promise<void> {
   }
 }
 
-/** Takes a record out by the front door: for LevelDB all is well, and only the hash over all records tells. */
+const instances = recordKey('i/');
+
+/** Takes an instance out by the front door: for LevelDB all is well, and only the hash over all records tells. */
 async function dropRecord(dataDir: string, random: Random): Promise<string> {
   const database = new ClassicLevel<string>(join(dataDir, 'state'));
   try {
-    const keys = (await database.keys().all()).filter((key) => key !== metaKey);
+    const keys = (await database.keys().all()).filter((key) => key.startsWith(instances));
     const key = keys[random.integer(0, Math.max(1, keys.length))];
     if (key === undefined) throw new NoEffect('there is no record to lose');
     await database.del(key, { sync: true });
@@ -88,53 +104,74 @@ async function damage(dataDir: string, random: Random): Promise<string> {
 const rebuilt =
   /the stored state is discarded|state_discarded|snapshot_pull_begun|"running","applied_index":[01][,}]/;
 
-/** The node is down while it is done. */
-const damaging = (
-  ruin: (dataDir: string, random: Random) => Promise<string>,
-  what: string,
-): Pick<Fault, 'needs' | 'alone' | 'takes' | 'lastsMs' | 'strike'> => ({
+export const damageState: Fault = {
+  kind: 'damageState',
   needs: ['absence'],
   ...ofOne,
   lastsMs: (random) => random.integer(200, 1500),
   strike: async (field) => {
     const leads = field.random.next() < 0.4;
     const node = leads ? await takeLeader(field) : await takeFollower(field);
-    await expectEffect(`${node.id} to have stored its state once`, storedTimeoutMs, () =>
-      hasRecords(node.dataDir),
-    );
     const atMs = monotonicMs();
     const from = logEnd(node);
     await node.kill('SIGKILL');
-    const done = ruin(node.dataDir, field.random);
+    const done = damage(node.dataDir, field.random);
     await done.catch(() => undefined);
     return {
-      what: `kill -9 of ${node.id}${leads ? ', the leader' : ''}, ${what}`,
+      what: `kill -9 of ${node.id}${leads ? ', the leader' : ''}, its state store damaged`,
       nodes: [node.id],
       holds: [node.id],
       atMs,
       gap: leads ? 'kill' : undefined,
       heal: async () => {
         const tookMs = await revive(node);
-        const ruined = await done.catch((cause: unknown) => {
-          throw new NoEffect('the state could not be damaged', { cause });
-        });
-        await expectEffect(`${node.id} to make its state anew (${ruined})`, 20_000, async () =>
+        const what = await undamaged(done);
+        await expectEffect(`${node.id} to make its state anew (${what})`, 20_000, async () =>
           rebuilt.test(await logSince(node, from)),
         );
         const discarded = (await logSince(node, from)).includes('discarded');
-        return `${ruined}; ${discarded ? 'discarded and made anew' : 'made anew'}, answers after ${tookMs} ms`;
+        return `${what}; ${discarded ? 'discarded and made anew' : 'made anew'}, answers after ${tookMs} ms`;
       },
     };
   },
-});
-
-export const damageState: Fault = {
-  kind: 'damageState',
-  ...damaging(damage, 'its state store damaged'),
 };
 
-/** What LevelDB itself cannot notice. */
+const undamaged = (done: Promise<string>): Promise<string> =>
+  done.catch((cause: unknown) => {
+    throw new NoEffect('the state could not be damaged', { cause });
+  });
+
+/** All are away at once: else the node would be sent a snapshot, and whatever its store held would never be asked for. */
 export const loseRecord: Fault = {
   kind: 'loseRecord',
-  ...damaging(dropRecord, 'a record gone from its state store'),
+  needs: ['absence'],
+  ...ofAll,
+  lastsMs: (random) => random.integer(50, 500),
+  strike: async (field) => {
+    const nodes = field.free();
+    const node = await takeFollower(field);
+    await expectEffect(`${node.id} to have stored its state`, storedTimeoutMs, () =>
+      hasRecords(node.dataDir),
+    );
+    const atMs = monotonicMs();
+    const from = logEnd(node);
+    await Promise.all(nodes.map((one) => one.kill('SIGKILL')));
+    const done = dropRecord(node.dataDir, field.random);
+    await done.catch(() => undefined);
+    return {
+      what: `kill -9 of all nodes at once, a record gone from the state store of ${node.id}`,
+      nodes: idsOf(nodes),
+      holds: idsOf(nodes),
+      atMs,
+      gap: undefined,
+      heal: async () => {
+        const tookMs = await Promise.all(nodes.map(revive));
+        const what = await undamaged(done);
+        await expectEffect(`${node.id} to discard its state (${what})`, 5000, async () =>
+          (await logSince(node, from)).includes('"state_discarded"'),
+        );
+        return `${what}; discarded and made anew, all answer after ${Math.max(...tookMs)} ms`;
+      },
+    };
+  },
 };

@@ -20,7 +20,7 @@ export const diskBugs: readonly ServerBug[] = [
   simulated('an acknowledgement leaves before the entries are durable', ['powerCutAll']),
   bug(
     'damaged records of the state store are believed',
-    ['damageState'],
+    ['loseRecord'],
     patch(
       'registry/registry-loader.ts',
       'if (currentHash(state) !== meta.hash) return undefined;\n',

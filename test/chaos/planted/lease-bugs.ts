@@ -3,7 +3,7 @@ import { patch } from '../../sim/planted/planted.ts';
 import { bug, type ServerBug, simulated } from './server-bug.ts';
 
 export const leaseBugs: readonly ServerBug[] = [
-  simulated('a heartbeat is acknowledged without a confirmed round', ['pauseLeader'], 40),
+  simulated('a heartbeat is acknowledged without a confirmed round', ['wakeCutOff'], 40),
   bug(
     'leases go by the wall clock',
     ['wallClock'],
@@ -24,6 +24,15 @@ export const leaseBugs: readonly ServerBug[] = [
         'leases.tick(options.clock.unixNow());',
       ),
     ],
+  ),
+  bug(
+    'a new leader takes whom it has not heard itself for silent',
+    ['killLeader', 'pauseLeader'],
+    patch(
+      'node/lease-table.ts',
+      'grant(leadership, record, nowMs - this.#pausedMs);',
+      'grant(leadership, record, nowMs - this.#pausedMs - record.ttlMs);',
+    ),
   ),
   bug(
     'a new leader knows no lease of those who registered before it',

@@ -20,6 +20,7 @@ const touchesAll: ReadonlySet<FaultKind> = new Set([
   'killAll',
   'pauseAll',
   'powerCutAll',
+  'loseRecord',
   'partial',
   'bridge',
   'flap',
@@ -29,7 +30,12 @@ const touchesAll: ReadonlySet<FaultKind> = new Set([
   'changeMembers',
 ]);
 /** Nobody can be answered while they last. */
-export const silencesAll: ReadonlySet<FaultKind> = new Set(['killAll', 'pauseAll', 'powerCutAll']);
+export const silencesAll: ReadonlySet<FaultKind> = new Set([
+  'killAll',
+  'pauseAll',
+  'powerCutAll',
+  'loseRecord',
+]);
 const touchesNobody: ReadonlySet<FaultKind> = new Set(['herd', 'wallClock']);
 
 export function checkHealthyTimes(loaded: LoadedRun): readonly Violation[] {

@@ -53,6 +53,7 @@ function calmTime(): { readonly fromMs: number; readonly toMs: number } {
   return { fromMs: (faults[herd - 1]?.healedAtMs ?? healedAtMs) + 3000, toMs: healedAtMs };
 }
 
+const stableIn = (run: LoadedRun): unknown => historyOf(run).leases?.stable;
 const voidsOf = (run: LoadedRun): string => {
   const { outcome, voids } = judge(run);
   expect(outcome).not.toBe('clean');
@@ -132,7 +133,6 @@ describe('the verdict', () => {
   test('does not demand that silence is noticed by a leader that the host lets not run (G8)', () => {
     const { healedAtMs, endedAtMs, sights } = loaded.run;
     const stable = { fromMs: healedAtMs, toMs: endedAtMs + 10_000 };
-    const stableIn = (run: LoadedRun): unknown => historyOf(run).leases?.stable;
     expect(stableIn(withRun({ stable }))).toEqual(stable);
     const starved = { atMs: endedAtMs + 9000, node: sights.at(-1)?.node ?? '', waitedMs: 9000 };
     const lastMs = sights.findLast(({ node }) => node === starved.node)?.atMs;
