@@ -1,6 +1,6 @@
 // Puts a node's configuration together: defaults < file (--config) < ROLLCALL_* < flags. Whatever is wrong is told with
 // the spelling its author used.
-import { parse as parseYaml } from 'yaml';
+import { parseDocument } from 'yaml';
 import type { z } from 'zod';
 import { type Address, formatAddress, isWildcard, parseAddress } from './address.ts';
 import { ConfigError } from './config-error.ts';
@@ -147,8 +147,11 @@ function parseFile(
 ): Readonly<Record<string, unknown>> {
   let content: unknown;
   try {
-    // JSON is YAML, so one parser reads both.
-    content = parseYaml(readFile(path));
+    // JSON is YAML, so one parser reads both. What it only warns of, as a tag that it does not know, is meant otherwise than it is read.
+    const document = parseDocument(readFile(path), { logLevel: 'silent' });
+    const [problem] = [...document.errors, ...document.warnings];
+    if (problem !== undefined) throw problem;
+    content = document.toJS();
   } catch (error) {
     const [firstLine = ''] = error instanceof Error ? error.message.split('\n') : [];
     throw new ConfigError(`--config: ${path} cannot be read: ${firstLine}`);

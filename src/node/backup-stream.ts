@@ -4,7 +4,12 @@
 import { crc32 } from 'node:zlib';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { StoredRecord } from '../registry/index.ts';
-import { decodeChunk, SnapshotFormatError, type StreamHeader } from './snapshot-stream.ts';
+import {
+  decodeChunk,
+  objectFrom,
+  SnapshotFormatError,
+  type StreamHeader,
+} from './snapshot-stream.ts';
 
 /** Raised with every change that an older version could not read. */
 const BACKUP_FORMAT = 1;
@@ -111,9 +116,10 @@ async function readBlock(
 }
 
 function prefaceFrom(payload: Buffer): BackupPreface {
-  // The checksum was right, so whoever wrote it meant it.
-  const fields = JSON.parse(payload.toString('utf8')) as Readonly<Record<string, unknown>>;
-  const { format, savedAtMs, nodeId, softwareVersion } = fields;
+  const { format, savedAtMs, nodeId, softwareVersion } = objectFrom(payload.toString('utf8'));
+  if (typeof format !== 'number') {
+    throw new SnapshotFormatError('its first block does not say in which format it is');
+  }
   if (format !== BACKUP_FORMAT) {
     throw new UnknownFormatError(
       'the backup',

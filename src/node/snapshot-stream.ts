@@ -180,7 +180,8 @@ function headerFrom(text: string): StreamHeader {
   };
 }
 
-function objectFrom(text: string): Readonly<Record<string, unknown>> {
+/** What a header or a preface says. Throws SnapshotFormatError. */
+export function objectFrom(text: string): Readonly<Record<string, unknown>> {
   let value: unknown;
   try {
     value = JSON.parse(text);

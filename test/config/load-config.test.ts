@@ -153,6 +153,10 @@ const refused: readonly (readonly [given: Given, problem: string])[] = [
   [{ file: 'node_id: n1\nnode_idd: n2\n' }, 'n1.yaml: node_idd: no such field'],
   [{ file: 'node_id: n1\nlimits: {tagz: 1}\n' }, 'n1.yaml: limits.tagz: no such field'],
   [{ file: 'node_id: n1\nlimits: 5\n' }, 'n1.yaml: limits: must be a mapping'],
+  [
+    { file: 'node_id: !!js/function x\n' },
+    '--config: n1.yaml cannot be read: Unresolved tag: tag:yaml.org,2002:js/function at line 1, column 10:',
+  ],
   [{ file: '- a\n' }, '--config: n1.yaml is not a mapping of fields'],
   [{ flags: { config: 'gone.yaml' } }, '--config: gone.yaml cannot be read: ENOENT: no such file'],
   [

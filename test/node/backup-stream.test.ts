@@ -52,6 +52,16 @@ async function partsOf(bytes: Buffer) {
 
 const whole = Buffer.concat(blocksOf());
 
+/** With a right checksum, whatever it says. */
+function firstBlock(said: string): Buffer {
+  const text = Buffer.from(said);
+  const block = Buffer.alloc(9 + text.length);
+  block.writeUInt32BE(text.length, 0);
+  text.copy(block, 9);
+  block.writeUInt32BE(crc32(block.subarray(8), crc32(block.subarray(0, 4))), 4);
+  return block;
+}
+
 describe('a backup', () => {
   test('gives back what went in', async () => {
     const parts = await partsOf(whole);
@@ -113,12 +123,16 @@ describe('a backup', () => {
     }
   });
 
+  test.for(['not JSON', 'null', '{"format": "one"}', '[1]'])(
+    'whose first block says %s with a right checksum is refused by type',
+    async (said) => {
+      const bytes = Buffer.concat([whole.subarray(0, 16), firstBlock(said)]);
+      await expect(partsOf(bytes)).rejects.toBeInstanceOf(SnapshotFormatError);
+    },
+  );
+
   test('of an unknown format is refused by name', async () => {
-    const text = Buffer.from(JSON.stringify({ ...preface, format: 2 }));
-    const block = Buffer.alloc(9 + text.length);
-    block.writeUInt32BE(text.length, 0);
-    text.copy(block, 9);
-    block.writeUInt32BE(crc32(block.subarray(8), crc32(block.subarray(0, 4))), 4);
+    const block = firstBlock(JSON.stringify({ ...preface, format: 2 }));
     const bytes = Buffer.concat([whole.subarray(0, 16), block]);
     await expect(partsOf(bytes)).rejects.toThrow(
       'the backup has format 2, this version reads format 1',
