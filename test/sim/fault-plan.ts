@@ -78,8 +78,13 @@ export type FaultAction =
       readonly times: number;
       readonly afterMs: number;
     }
-  /** Nothing that needs new space can be written. */
-  | { readonly kind: 'fullDisk'; readonly node: string; readonly forMs: number };
+  /** Nothing that needs new space can be written, on this node, and on so many others. */
+  | {
+      readonly kind: 'fullDisk';
+      readonly node: string;
+      readonly forMs: number;
+      readonly others?: readonly string[];
+    };
 
 export function drawFault(random: Random, { faults, nodes }: Parameters): FaultAction {
   const kind: FaultKind = faults[random.integer(0, faults.length)] ?? 'crash';
@@ -148,8 +153,16 @@ function drawOfKind(random: Random, kind: FaultKind, nodes: readonly string[]): 
       const times = random.integer(1, 4);
       return { kind, how: how ?? 'reset', times, afterMs: Math.round(60 * random.next() ** 2) };
     }
-    case 'fullDisk':
-      return { kind, node, forMs: someMs(2500) };
+    case 'fullDisk': {
+      if (random.next() < 0.5) return { kind, node, forMs: 1000 + someMs(4000) };
+      // Disks fill alike; for longer than it takes to see it and to tell the others.
+      return {
+        kind,
+        node,
+        forMs: 2000 + someMs(4000),
+        others: others(node).filter(() => random.next() < 0.7),
+      };
+    }
     case 'stateDiscarded':
       return { kind: 'discardState', node, downMs: someMs(800) };
   }

@@ -119,12 +119,9 @@ export class Faults {
         return;
       }
       case 'fullDisk':
-        coverage.count('fullDisks');
-        machine.disk.full = true;
-        this.#later(fault.forMs, () => {
-          machine.disk.full = false;
-          machine.start();
-        });
+        for (const name of [machine.id, ...(fault.others ?? [])]) {
+          this.#fill(this.#world.machine(name), fault.forMs);
+        }
         return;
       case 'stop':
         void machine.stop().then(() => this.#startAfter(machine, fault.downMs));
@@ -172,6 +169,16 @@ export class Faults {
         this.#startAfter(machine, RESTART_AFTER_ERROR_MS);
         return;
     }
+  }
+
+  #fill(machine: Machine | undefined, forMs: number): void {
+    if (machine === undefined) return;
+    this.#world.coverage.count('fullDisks');
+    machine.disk.full = true;
+    this.#later(forMs, () => {
+      machine.disk.full = false;
+      machine.start();
+    });
   }
 
   /** A cluster of which nobody has formed has nothing to lose; and one loss more must leave a majority of those who vote,

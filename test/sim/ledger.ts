@@ -22,6 +22,8 @@ export interface LogWitness {
   readonly read: () => void;
   /** A batch that raises the floor is about to be written. */
   readonly floor: (floor: LogFloor) => void;
+  /** What was appended waits for disk space, and is tried again. */
+  readonly starved: () => void;
 }
 
 export class RaftLedger {
@@ -121,7 +123,10 @@ export class RaftLedger {
       get starved() {
         return store.starved;
       },
-      resume: () => store.resume(),
+      resume: () => {
+        if (store.starved === 'appends') witness.starved();
+        store.resume();
+      },
       append: (batch) => {
         if (batch.floor !== undefined) witness.floor(batch.floor);
         this.#written(node, batch);

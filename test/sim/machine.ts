@@ -36,6 +36,8 @@ interface Life {
   stopping: boolean;
 }
 
+const RESERVE_BYTES = 1 << 20;
+
 const peerAddress = (member: string): string => `sim:${member}`;
 
 const drawIncarnation = (random: Random): string =>
@@ -86,6 +88,8 @@ export class Machine {
       random,
       writeMs: parameters.stateWriteMs,
       stalledUntilMs: () => this.disk.stalledUntilMs,
+      full: () => this.disk.full,
+      putOff: () => coverage.count('statesPutOff'),
       discarded: () => coverage.count('statesDiscarded'),
     });
   }
@@ -243,6 +247,7 @@ export class Machine {
         if (life.node?.status().role === 'leader') coverage.count('fetches');
       },
       floor: ({ index }) => this.#trims(index),
+      starved: () => coverage.count('starvedLogs'),
     });
     const node = await createNode({
       self: {
@@ -267,13 +272,14 @@ export class Machine {
         await timeline.sleep(parameters.writeMs, process, `disk ${process.name} identity`);
         this.#formed = true;
       },
+      freeSpace: () => this.disk.freeSpace(process),
       clock,
       log: log(this.id),
       fatal: (code, reason) => this.#fatal(life, code, reason),
       seed: this.#random.integer(1, 2 ** 31),
       heartbeatMs: 50,
       electionMs: 300,
-      limits: parameters.limits,
+      limits: { diskReserveBytes: RESERVE_BYTES, ...parameters.limits },
       raftLimits: parameters.raftLimits,
       retention: parameters.retention,
     });
@@ -310,7 +316,7 @@ export class Machine {
   #failed(life: Life, error: unknown): void {
     if (this.#life !== life) return;
     if (error instanceof DamagedLogError && this.rotten) this.#refused();
-    else if (!(error instanceof DiskError) || this.#innocent === 0) {
+    else if (!(error instanceof DiskError) || this.#innocent + this.disk.foundFull === 0) {
       this.#world.blame('node', `${this.id} does not start: ${String(error)}`);
     }
     this.#forgive();
@@ -329,6 +335,7 @@ export class Machine {
 
   #forgive(): void {
     this.disk.failed = 0;
+    this.disk.foundFull = 0;
     this.state.failed = 0;
   }
 

@@ -15,6 +15,7 @@ export interface DiskOptions {
 
 const SECTOR = 512;
 const READ_MS = 0.1;
+const CAPACITY_BYTES = 1 << 30;
 
 export class SimDisk {
   #files = new MemoryDisk();
@@ -33,6 +34,8 @@ export class SimDisk {
   full = false;
   /** Calls that were failed; a process that ends with a disk error is innocent after one. */
   failed = 0;
+  /** Calls that found no space. A process may not start for that, but it does not end. */
+  foundFull = 0;
 
   constructor(options: DiskOptions) {
     this.#options = options;
@@ -40,6 +43,14 @@ export class SimDisk {
 
   get files(): MemoryDisk {
     return this.#files;
+  }
+
+  /** What a file system would say that is as large as any run needs. */
+  async freeSpace(process: Process): Promise<number> {
+    await this.#options.timeline.sleep(READ_MS, process, `disk ${process.name} statfs`);
+    if (this.full) return 0;
+    const used = this.files.paths().reduce((sum, path) => sum + this.files.bytesOf(path).length, 0);
+    return Math.max(0, CAPACITY_BYTES - used);
   }
 
   /** An empty disk takes the place of this one. */
@@ -140,7 +151,7 @@ export class SimDisk {
     if (this.full && action === 'write') {
       const end = (position ?? 0) + (bytes?.length ?? 0);
       if (end > this.files.bytesOf(path).length) {
-        this.failed++;
+        this.foundFull++;
         throw Object.assign(new Error('ENOSPC: the simulated disk is full'), { code: 'ENOSPC' });
       }
     }

@@ -2,6 +2,7 @@
 // process or the power dying in the middle, failing writes, and damage that is found at open.
 import { assert } from '../../src/lib/assert.ts';
 import type { LogIndex } from '../../src/lib/ids.ts';
+import { OutOfSpace } from '../../src/lib/out-of-space.ts';
 import type { Random } from '../../src/lib/random.ts';
 import type { StateBatch } from '../../src/node/ports.ts';
 import {
@@ -22,6 +23,10 @@ export interface StateDiskOptions {
   readonly writeMs: number;
   /** No call completes before this moment. */
   readonly stalledUntilMs: () => number;
+  /** No file grows any more. */
+  readonly full: () => boolean;
+  /** A batch found no space. */
+  readonly putOff: () => void;
   readonly discarded: () => void;
 }
 
@@ -87,7 +92,12 @@ export class StateDisk {
     const options = {
       floorIndex,
       beforeDurable: (batch: StateBatch) => this.#write(batch, process),
-      beforeStep: (step: DiskStep) => this.#take(process, step),
+      beforeStep: async (step: DiskStep) => {
+        await this.#take(process, step);
+        const grows = step === 'stage' || step === 'add' || step === 'seal';
+        if (grows && this.#options.full())
+          throw new OutOfSpace('ENOSPC: the simulated disk is full');
+      },
     };
     return new MemoryStateStore(this.#state, options, reason);
   }
@@ -97,6 +107,10 @@ export class StateDisk {
     this.#inFlight = batch;
     await this.#take(process, 'state');
     this.#inFlight = undefined;
+    if (this.#options.full()) {
+      this.#options.putOff();
+      throw new OutOfSpace('ENOSPC: the simulated disk is full');
+    }
     if (this.failWrites === 0) return;
     this.failWrites--;
     this.failed++;

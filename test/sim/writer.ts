@@ -100,6 +100,9 @@ async function attempt(
     } else if (result === undefined) {
       if (reply.kind === 'lost' || !isCertain(reply.error)) outcome = 'unknown';
       else coverage.count('refusals');
+      if (reply.kind === 'refused' && reply.error.message.startsWith('disk_reserve_bytes')) {
+        coverage.count('shortages');
+      }
       if (!retries) break;
     } else break;
     await timeline.sleep(RETRY_MS, undefined, 'client retry');
