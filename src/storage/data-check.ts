@@ -8,6 +8,7 @@ import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { decodeClusterRecord } from '../node/cluster-record.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { type Rebuilt, rebuild, type SurveyedState, surveyState } from './data-survey.ts';
+import { DISK_MARK } from './disk-mark.ts';
 import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError, DamagedLogError, DiskError } from './errors.ts';
 import { type Identity, readIdentity } from './identity.ts';
@@ -113,7 +114,7 @@ export async function checkLocked(directory: string): Promise<DataCheck> {
 
 function checkNames(names: readonly string[]): readonly Finding[] {
   const known =
-    /^(identity\.json(\.tmp)?|wal|state(\.incoming|\.sealed|\.sealed\.tmp|\.old)?|former-.*|epoch\.new)$/;
+    /^(identity\.json(\.tmp)?|disk-error\.json|wal|state(\.incoming|\.sealed|\.sealed\.tmp|\.old)?|former-.*|epoch\.new)$/;
   const strange = names.filter((name) => !known.test(name));
   const findings: Finding[] = [];
   if (names.includes(EPOCH_BUILT) && names.includes('identity.json')) {
@@ -128,6 +129,11 @@ function checkNames(names: readonly string[]): readonly Finding[] {
       text,
       advice: 'Run the same command again: it goes on where it was.',
     });
+  }
+  if (names.includes(DISK_MARK)) {
+    const text =
+      'A node ended here because the disk refused a write, a sync or a read. Its next start verifies everything, and takes the mark away.';
+    findings.push({ part: 'directory', verdict: 'note', text, advice: '' });
   }
   if (strange.length > 0) {
     const text = `What no version of this program writes was passed over: ${strange.toSorted().join(', ')}.`;

@@ -1,7 +1,7 @@
 // How storage fails, as types: each error says which exit code the process ends with, so that the composition root maps
 // none of them by text.
 
-/** The disk refused a write, a sync or a read. Nothing is retried: after a failed sync the state of its pages is unknown. */
+/** The disk refused a write, a sync or, while the node runs, a read. Nothing is retried: after a failed sync the state of its pages is unknown. */
 export class DiskError extends Error {
   override readonly name = 'DiskError';
   readonly exitCode = 10;
@@ -10,6 +10,12 @@ export class DiskError extends Error {
     const reason = cause instanceof Error ? cause.message : String(cause);
     super(`${action} failed: ${reason}`, { cause });
   }
+}
+
+/** True where the medium cannot give back what was written to it. A kernel has tried again before it says so. */
+export function isUnreadable(error: unknown): boolean {
+  if (!(error instanceof Error && 'code' in error)) return false;
+  return error.code === 'EIO' || error.code === 'EUCLEAN' || error.code === 'EBADMSG';
 }
 
 /** True where the disk, or what this process may use of it, is full: nothing is wrong with what was written before. LevelDB tells

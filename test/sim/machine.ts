@@ -36,6 +36,10 @@ interface Life {
   stopping: boolean;
 }
 
+/** A read that failed when the log was opened is told as damage. */
+const isOfTheDisk = (error: unknown): boolean =>
+  error instanceof DiskError || error instanceof DamagedLogError;
+
 const RESERVE_BYTES = 1 << 20;
 
 const peerAddress = (member: string): string => `sim:${member}`;
@@ -316,7 +320,7 @@ export class Machine {
   #failed(life: Life, error: unknown): void {
     if (this.#life !== life) return;
     if (error instanceof DamagedLogError && this.rotten) this.#refused();
-    else if (!(error instanceof DiskError) || this.#innocent + this.disk.foundFull === 0) {
+    else if (!isOfTheDisk(error) || this.#innocent + this.disk.foundFull === 0) {
       this.#world.blame('node', `${this.id} does not start: ${String(error)}`);
     }
     this.#forgive();

@@ -2,12 +2,35 @@
 // operator what kind of end it was.
 import type { Fatal } from '../../node/ports.ts';
 import type { ProcessLogger } from '../../telemetry/logger.ts';
+import { isOutOfSpace } from '../../storage/errors.ts';
 import { EXIT, exitMeaning } from '../exit-codes.ts';
 
+/** A disk that does not even take the mark must not keep the process. */
+const MARK_MS = 1000;
+
 /** The one way out for the node: logs, flushes, exits. A refused data-dir is the operator's to put right: its reason says
- * all, so no stack follows it. */
-export function endProcess({ log, flush }: ProcessLogger): Fatal {
+ * all, so no stack follows it. After an error of the disk it returns, and the process exits once `mark` has settled, or a second
+ * has passed: nobody must be answered any more meanwhile. */
+export function endProcess(
+  { log, flush }: ProcessLogger,
+  mark: (reason: string) => Promise<void>,
+): Fatal {
+  let ending = false;
+  /** Says how the marking went, as the last thing. */
+  const end = (fields: object, message: string): void => {
+    log.info(fields, message);
+    flush();
+    process.exit(EXIT.diskError);
+  };
+  const endMarked = (reason: string): void => {
+    const unmarked = (error: unknown): void =>
+      end({ event: 'disk_not_marked', err: error }, 'the data-dir could not be marked');
+    setTimeout(() => unmarked(new Error('the disk did not answer')), MARK_MS);
+    mark(reason).then(() => end({ event: 'disk_marked' }, 'the next start says so'), unmarked);
+  };
   return (exitCode, reason, cause) => {
+    if (ending) return;
+    ending = true;
     const meaning = exitMeaning(exitCode);
     const plain = cause === undefined || exitCode === EXIT.dataDirRefused;
     log.fatal(
@@ -15,7 +38,10 @@ export function endProcess({ log, flush }: ProcessLogger): Fatal {
       reason,
     );
     flush();
-    process.exit(exitCode);
+    // A full disk has failed nobody: what was written is as it was.
+    if (exitCode === EXIT.diskError && !isOutOfSpace(cause))
+      endMarked(`${reason}: ${messageOf(cause)}`);
+    else process.exit(exitCode);
   };
 }
 

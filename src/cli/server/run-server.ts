@@ -11,6 +11,7 @@ import { createNode } from '../../node/node.ts';
 import type { Fatal } from '../../node/ports.ts';
 import type { RegistryNode, RetentionLimits } from '../../node/registry-node.ts';
 import { componentLogger, createLogger, type Logger } from '../../telemetry/logger.ts';
+import { writeDiskMark } from '../../storage/disk-mark.ts';
 import { freeSpaceAt } from '../../storage/free-space.ts';
 import { createGrpcPeerTransport } from '../../transport/grpc-peer-transport.ts';
 import type { ReadyNotice } from '../child-channel.ts';
@@ -46,7 +47,9 @@ export async function runServer(
   const format = config.logFormat ?? (context.isTerminal ? 'pretty' : 'json');
   const logger = createLogger({ level: config.logLevel, format, descriptor: 1 });
   const { log } = logger;
-  const fatal = endProcess(logger);
+  const mark = (reason: string): Promise<void> =>
+    writeDiskMark(config.dataDir, { reason, unixTimeMs: systemClock.unixNow() });
+  const fatal = endProcess(logger, mark);
   guardProcess(fatal);
   for (const warning of [...warnings, ...poolWarning(context)]) log.warn(warning);
 
@@ -64,7 +67,8 @@ export async function runServer(
     // Somebody took the port between the check and now.
     if (isAddressTaken(error)) throw new ConfigError(`--listen-peer: ${messageOf(error)}`);
     fatal(exitCodeOf(error) ?? EXIT.brokenInvariant, messageOf(error), error);
-    return EXIT.brokenInvariant;
+    // It exits by itself, with a code of its own.
+    return await new Promise<never>(() => undefined);
   } finally {
     clearInterval(alive);
     logger.flush();

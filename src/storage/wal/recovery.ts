@@ -2,7 +2,7 @@
 // everything. See docs of `scanSegment` for the argument.
 import { assert } from '../../lib/assert.ts';
 import { UnknownFormatError } from '../../lib/unknown-format.ts';
-import { DamagedLogError } from '../errors.ts';
+import { DamagedLogError, isUnreadable } from '../errors.ts';
 import {
   bodyIsWhole,
   decodeHeader,
@@ -27,13 +27,15 @@ const zeroWindow = Buffer.alloc(windowSectors * sectorBytes);
 /** Reads a file sector by sector through a window of 1 MiB. */
 class SectorWindow {
   readonly #file: WalFile;
+  readonly #path: string;
   readonly #sectors: number;
   #memory = Buffer.alloc(0);
   #start = 0;
   #end = 0;
 
-  constructor(file: WalFile) {
+  constructor(file: WalFile, path: string) {
     this.#file = file;
+    this.#path = path;
     this.#sectors = file.size / sectorBytes;
   }
 
@@ -43,13 +45,23 @@ class SectorWindow {
       const want = Math.max(count, Math.min(windowSectors, this.#sectors - sector));
       const bytes = want * sectorBytes;
       if (this.#memory.length < bytes) this.#memory = Buffer.allocUnsafeSlow(bytes);
-      const got = await this.#file.read(this.#memory.subarray(0, bytes), sector * sectorBytes);
+      const got = await this.#read(this.#memory.subarray(0, bytes), sector * sectorBytes);
       assert(got === bytes, 'a file does not shrink while it is read');
       this.#start = sector;
       this.#end = sector + want;
     }
     const at = (sector - this.#start) * sectorBytes;
     return this.#memory.subarray(at, at + count * sectorBytes);
+  }
+
+  /** What the medium no longer gives back is lost like what it gives back wrong. */
+  async #read(target: Buffer, position: number): Promise<number> {
+    try {
+      return await this.#file.read(target, position);
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      throw new DamagedLogError(this.#path, position, 'the disk cannot read it back', error);
+    }
   }
 
   /** Calls `visit` with each sector from `from` to the end of the file that is not zero. */
@@ -90,7 +102,7 @@ export async function scanSegment(
 ): Promise<ScanResult> {
   const damaged = (sector: number, reason: string, cause?: unknown): DamagedLogError =>
     new DamagedLogError(segment.path, sector * sectorBytes, reason, cause);
-  const window = new SectorWindow(file);
+  const window = new SectorWindow(file, segment.path);
   const first = await window.view(0, 1);
   if (isZeroSector(first, 0)) return endOfLog(window, segment, 0, replay.sequence);
   const crcBefore = replay.previousCrc;
