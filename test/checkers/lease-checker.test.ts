@@ -63,6 +63,15 @@ describe('the expiry audit', () => {
     expect(audit(1900, { beats: [beat(1000)] })).toEqual(['G7']);
   });
 
+  test('finds a heartbeat that was acknowledged although the one it named was known to be gone (G7)', () => {
+    expect(audit(1100, { beats: [beat(1101, { generation: 1 })] })).toEqual(['G7']);
+    expect(audit(1100, { beats: [beat(1099, { generation: 1, endedAtMs: 1200 })] })).toEqual([
+      'G7',
+    ]);
+    expect(audit(2100, { beats: [beat(1099, { generation: 1, endedAtMs: 2200 })] })).toEqual([]);
+    expect(audit(1100, { beats: [beat(1101, { generation: 1, outcome: 'fenced' })] })).toEqual([]);
+  });
+
   test('allows for clocks that run fast, and for no more than that', () => {
     expect(audit(1092, { clockDrift: 0.005 })).toEqual([]);
     expect(audit(1080, { clockDrift: 0.005 })).toEqual(['G7']);

@@ -47,6 +47,7 @@ export function checkLeases(history: History, order: RevisionOrder): readonly Vi
   const keepsOf = byInstance(leases.keeps);
   for (const registration of registrations(leases, order)) {
     const { instanceId, ttlMs, expired, end } = registration;
+    found.push(...checkGone(registration, beatsOf.get(instanceId) ?? []));
     if (ttlMs === 0 || (!expired && end !== NEVER)) continue;
     const known = beatsOf.get(instanceId) ?? [];
     const beats = known.filter((beat) => mayRenew(beat, registration));
@@ -137,6 +138,20 @@ function checkEarly(
   const endMs = end.latestMs;
   if (endMs >= lastMs + leaseMs) return [];
   const evidence = `${describe(registration)} was expired at ${endMs.toFixed(1)} ms, ${(endMs - lastMs).toFixed(1)} ms after a sign of life that was acknowledged, TTL ${ttlMs} ms`;
+  return [{ guarantee: 'G7', evidence }];
+}
+
+/** Whoever named it was told that it lives, although somebody had been told before that it is gone: the one who answered did not
+ * ask the others whether it may speak for them. */
+function checkGone(registration: Registration, beats: readonly BeatRecord[]): readonly Violation[] {
+  if (registration.generation === 0) return [];
+  const goneMs = registration.end.latestMs;
+  const told = beats.find(
+    ({ outcome, generation, sentAtMs }) =>
+      outcome === 'acknowledged' && generation === registration.generation && sentAtMs > goneMs,
+  );
+  if (told === undefined) return [];
+  const evidence = `a heartbeat for ${describe(registration)} was acknowledged, sent at ${told.sentAtMs.toFixed(1)} ms, although it had ended by ${goneMs.toFixed(1)} ms`;
   return [{ guarantee: 'G7', evidence }];
 }
 

@@ -218,6 +218,13 @@ const planted: readonly Planted[] = [
     history: withLeases({ beats: [...leases.beats, beat(1000, { instanceId: 'silent' })] }),
   },
   {
+    guarantee: 'G7',
+    name: 'an acknowledged heartbeat for who was known to be gone',
+    history: withLeases({
+      beats: [...leases.beats, beat(60_000, { instanceId: 'silent', generation: 7 })],
+    }),
+  },
+  {
     guarantee: 'G8',
     name: 'a silent instance that stays under a stable leader',
     history: withLeases({

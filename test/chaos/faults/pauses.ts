@@ -82,12 +82,13 @@ async function expectSuccessor(field: Battlefield, node: ArenaNode): Promise<str
   return words;
 }
 
-/** Longer than the leases of the clients, so that who was silent elsewhere has expired when it wakes up and is asked. */
+/** Cut off from the first moment on, so that no word of its successor waits for it. About as long as a lease: who talks to it
+ * alone expires elsewhere before it wakes up, or just after. */
 export const wakeCutOff: Fault = {
   kind: 'wakeCutOff',
   needs: ['network'],
   ...ofOne,
-  lastsMs: (random) => random.integer(2600, 5000),
+  lastsMs: (random) => random.integer(1500, 5000),
   strike: async (field) => {
     const node = await takeLeader(field);
     const { pid } = node;
@@ -97,6 +98,7 @@ export const wakeCutOff: Fault = {
     );
     const atMs = monotonicMs();
     node.signal('SIGSTOP');
+    await field.cuts.cut(paths);
     return {
       what: `SIGSTOP of ${node.id}, the leader, which wakes up cut off from all others`,
       nodes: [node.id],
@@ -104,18 +106,15 @@ export const wakeCutOff: Fault = {
       atMs,
       gap: 'pause',
       heal: async () => {
-        let cut = false;
         try {
           await expectEffect(`${node.id} to stand still`, 2000, () => processState(pid) === 'T');
           const meanwhile = await expectSuccessor(field, node);
-          await field.cuts.cut(paths);
-          cut = true;
           const wokeAtMs = monotonicMs();
           node.signal('SIGCONT');
           return `state T; ${meanwhile}; awake and alone it ${await expectResignation(node, wokeAtMs)}`;
         } finally {
           node.signal('SIGCONT');
-          if (cut) await field.cuts.mend(paths);
+          await field.cuts.mend(paths);
         }
       },
     };
