@@ -40,6 +40,9 @@ const segments: readonly Buffer[] = await Promise.all(
   }),
 );
 
+/** Where frames begin, among others. */
+const sectors = [0, 512, 1024, 1536, 2048, 2560];
+
 /** Opened as a start does, and looked at as check-data does: both refuse it or neither, and what is open can be read and goes on. */
 async function openAndRead(bytes: Buffer): Promise<void> {
   const disk = new MemoryDisk();
@@ -107,7 +110,7 @@ export const logTargets: readonly Target[] = [
     name: 'log',
     what: 'segments of the log, their bytes changed',
     cases: fc.oneof(
-      mutated(segments),
+      mutated(segments, sectors),
       fc.uint8Array({ maxLength: 4096 }).map((raw) => Buffer.from(raw)),
     ),
     run: openAndRead,
@@ -115,7 +118,7 @@ export const logTargets: readonly Target[] = [
   target({
     name: 'log-frames',
     what: 'frames of the log with any content and right checksums',
-    cases: mutated(segments).map((bytes) => resealed(framesOnly(bytes))),
+    cases: mutated(segments, sectors).map((bytes) => resealed(framesOnly(bytes))),
     run: openAndRead,
   }),
 ];
