@@ -1,0 +1,251 @@
+// One cell: a node is killed, a file of it is damaged, it is started again, while the others go on. The cell ends with the
+// cluster as well as it was before.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { present } from '../../src/lib/assert.ts';
+import { type Random, seededRandom } from '../../src/lib/random.ts';
+import { readIdentity, writeIdentity } from '../../src/storage/identity.ts';
+import type { ProcessNode } from '../support/process-cluster.ts';
+import { type Cell, type Role, seedOf } from './cells.ts';
+import { damageFile } from './damages.ts';
+import { type Ending, endingOf, lastWords, missingIn, nameOf } from './ending.ts';
+import { expected } from './expectations.ts';
+import type { Field } from './field.ts';
+import { Witness } from './readers.ts';
+import { filesOf, takeDown } from './situations.ts';
+import {
+  putBack,
+  readStored,
+  readTree,
+  type StoredFile,
+  type StoredTree,
+  writeStored,
+} from './stored-file.ts';
+
+export interface Outcome {
+  readonly cell: Cell;
+  /** undefined: there was nothing to damage in this way. */
+  readonly ending: Ending | undefined;
+  /** What was done, and what the node said. */
+  readonly story: string;
+  /** Empty: as it should be. */
+  readonly wrong: readonly string[];
+  readonly ms: number;
+}
+
+/** Rejects where the cluster did not become well again: then it is of no more use. */
+export async function runCell(field: Field, cell: Cell, seed: number): Promise<Outcome> {
+  const began = performance.now();
+  const random = seededRandom(seedOf(cell, seed));
+  const victim = await choose(field, cell, random);
+  const away = cell.role === 'away' ? field.others(victim)[random.integer(0, 2)] : undefined;
+  await field.scribe.write(3, random);
+  const tree = await takeDown(field, victim, cell.file);
+  const done = await strike(field, victim, cell, tree, random);
+  field.remember(victim, tree);
+  const finish = (rest: Pick<Outcome, 'ending' | 'story' | 'wrong'>): Outcome => ({
+    cell,
+    ms: performance.now() - began,
+    ...rest,
+  });
+  if (done.kind === 'void') {
+    field.start(victim);
+    await field.untilWell();
+    return finish({ ending: undefined, story: done.why, wrong: field.truth.verdict() });
+  }
+  const { ending, told, words } = await outlive(field, victim, away, random);
+  const wrong: string[] = [];
+  if (typeof ending === 'number') {
+    const missing = missingIn(words, victim.dataDir, done.path);
+    if (missing !== undefined) wrong.push(`refused without instructions: ${missing}`);
+    putBack(victim.dataDir, tree, done.path);
+    field.start(victim);
+  }
+  await field.untilWell();
+  if (typeof ending !== 'number') await field.votes(victim);
+  await field.untilWell();
+  if (!told) wrong.push('what was found was said neither in Status nor in the log');
+  const allowed = expected(cell.file, cell.damage, cell.logs);
+  if (!allowed.includes(ending))
+    wrong.push(`${nameOf(ending)} instead of ${allowed.map(nameOf).join(', or ')}`);
+  wrong.push(...field.truth.verdict());
+  const story = `${victim.id}: ${done.path}: ${done.what}; ${nameOf(ending)}${words === '' ? '' : `: ${words}`}`;
+  return finish({ ending, story, wrong });
+}
+
+async function choose(field: Field, { role, damage }: Cell, random: Random): Promise<ProcessNode> {
+  const { nodes } = field.cluster;
+  const victim = present(nodes[random.integer(0, nodes.length)], 'a node');
+  if (role === 'leader') await field.lead(victim);
+  else if ((await field.cluster.waitForLeader(field.patienceMs)) === victim) {
+    await field.lead(present(field.others(victim)[random.integer(0, 2)], 'another node'));
+  }
+  if (damage === 'old' && field.old(victim) === undefined) await takeCopy(field, victim, role);
+  return victim;
+}
+
+/** Copies are taken whenever a node is down; this one was not yet. */
+async function takeCopy(field: Field, victim: ProcessNode, role: Role): Promise<void> {
+  await field.scribe.write(3, { next: () => 1, integer: (from) => from });
+  await field.untilWell();
+  field.remember(victim, await field.kill(victim));
+  field.start(victim);
+  await field.untilWell();
+  if (role === 'leader') await field.lead(victim);
+}
+
+type Struck =
+  | { readonly kind: 'done'; readonly path: string; readonly what: string }
+  | { readonly kind: 'void'; readonly why: string };
+
+async function strike(
+  field: Field,
+  victim: ProcessNode,
+  cell: Cell,
+  tree: StoredTree,
+  random: Random,
+): Promise<Struck> {
+  const files = filesOf(cell.file, tree);
+  const path = files[cell.file === 'sealed-content' ? random.integer(0, files.length) : 0];
+  if (path === undefined) throw new Error(`there is no ${cell.file} to damage`);
+  const other = treeOf(present(field.others(victim)[random.integer(0, 2)], 'another node'));
+  const old = field.old(victim);
+  const target = join(victim.dataDir, path);
+  if (cell.file === 'lock') return strikeLock(target, path, cell);
+  if (cell.file === 'wal-directory' || cell.file === 'state-directory') {
+    return strikeDirectory(victim.dataDir, path, cell, { old, other });
+  }
+  const donor = (from: StoredTree | undefined) => {
+    if (from === undefined) return undefined;
+    return from.get(path) ?? from.get(alike(cell, path, from) ?? '');
+  };
+  const unformed = cell.file === 'identity' ? await identityBefore(victim.dataDir) : undefined;
+  const donors = { old: unformed ?? donor(old), other: donor(other) };
+  const file = present(tree.get(path), 'the file was listed');
+  const damaged = damageFile(cell.damage, file, random, donors);
+  if (damaged.kind === 'void') return damaged;
+  rmSync(target);
+  if (damaged.kind === 'content') writeStored(target, damaged.file);
+  return { kind: 'done', path, what: damaged.what };
+}
+
+/** As the identity was before the node had joined its cluster: since then it never changes. */
+async function identityBefore(dataDir: string): Promise<StoredFile | undefined> {
+  const identity = await readIdentity(dataDir);
+  if (identity === undefined) return undefined;
+  const beside = mkdtempSync(`${dataDir}-identity-`);
+  await writeIdentity(beside, { ...identity, clusterUuid: '' });
+  return readStored(join(beside, 'identity.json'));
+}
+
+/** The file of the same kind in another tree; where that has none of these, one that would be at its place. */
+function alike({ file }: Cell, path: string, tree: StoredTree): string | undefined {
+  const [same] = filesOf(file, tree);
+  if (same !== undefined) return same;
+  const kind = /\.(ldb|log)$|MANIFEST|CURRENT|LOCK|LOG/.exec(path)?.[0];
+  return kind === undefined
+    ? undefined
+    : [...tree.keys()].find((one) => one.startsWith('state/') && one.includes(kind));
+}
+
+/** Files of a running node come and go while they are read. */
+function treeOf(node: ProcessNode): StoredTree {
+  for (let turn = 0; ; turn++) {
+    try {
+      return readTree(node.dataDir);
+    } catch (error) {
+      if (turn > 20) throw error;
+    }
+  }
+}
+
+function strikeLock(target: string, path: string, { damage }: Cell): Struck {
+  rmSync(target);
+  if (damage === 'delete') return { kind: 'done', path, what: 'deleted' };
+  writeStored(target, { used: Buffer.from('no socket'), size: 9 });
+  return { kind: 'done', path, what: 'replaced by a file' };
+}
+
+function strikeDirectory(
+  dataDir: string,
+  path: string,
+  { damage }: Cell,
+  { old, other }: { readonly old: StoredTree | undefined; readonly other: StoredTree },
+): Struck {
+  const donor = damage === 'old' ? old : other;
+  if (damage !== 'delete' && donor === undefined) return { kind: 'void', why: 'no copy yet' };
+  if (damage === 'delete' || donor === undefined) {
+    rmSync(join(dataDir, path), { recursive: true });
+    return { kind: 'done', path, what: 'deleted' };
+  }
+  putBack(dataDir, donor, path);
+  return {
+    kind: 'done',
+    path,
+    what: `replaced by ${damage === 'old' ? 'an' : "another node's,"} old copy`,
+  };
+}
+
+interface Outlived {
+  readonly ending: Ending;
+  /** What was repaired was told. */
+  readonly told: boolean;
+  /** Why it ended, if it did. */
+  readonly words: string;
+}
+
+/** The damaged node starts, and ends or is well again; others write meanwhile as far as they can. */
+async function outlive(
+  field: Field,
+  victim: ProcessNode,
+  away: ProcessNode | undefined,
+  random: Random,
+): Promise<Outlived> {
+  if (away !== undefined) await field.kill(away);
+  // Without a majority it is acknowledged later.
+  const during = field.scribe.write(2, random);
+  during.catch(() => undefined);
+  if (away === undefined) await during;
+  const witness = new Witness(victim.id, victim.clientAddress, field.truth);
+  try {
+    const from = field.start(victim);
+    const problems = await untilSettled(field, victim, away !== undefined);
+    if (away !== undefined) field.start(away);
+    await during;
+    await field.scribe.write(3, random);
+    if (victim.running) {
+      await field.until(
+        async () => !victim.running || (await field.serves(victim)),
+        `${victim.id} to end or to answer`,
+      );
+    }
+    const lines = field.logSince(victim, from);
+    const ending = endingOf(victim.running ? undefined : victim.exitCode, lines);
+    const silent = ending === 'from-log' && !lines.some(({ event }) => event === 'state_discarded');
+    const words = typeof ending === 'number' ? lastWords(lines) : problems.join(' | ');
+    return { ending, told: !silent || problems.length > 0, words };
+  } finally {
+    await witness.stop();
+  }
+}
+
+const aloneMs = 2500;
+
+/** Until it has ended, answers, or says what it waits for. Alone it may have nothing to say and nothing to do. */
+async function untilSettled(
+  field: Field,
+  victim: ProcessNode,
+  alone: boolean,
+): Promise<readonly string[]> {
+  let problems: readonly string[] = [];
+  let readyMs: number | undefined;
+  await field.until(async () => {
+    if (!victim.running || (await field.serves(victim))) return true;
+    const status = await victim.status(300).catch(() => undefined);
+    if (status === undefined) return false;
+    if (status.problems.length > 0) ({ problems } = status);
+    readyMs ??= performance.now();
+    return alone && performance.now() > readyMs + aloneMs;
+  }, `${victim.id} to end, to answer, or to wait for others`);
+  return problems;
+}

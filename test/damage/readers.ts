@@ -1,0 +1,154 @@
+// Readers, who believe nothing: a witness asks one node again and again, at every level of consistency, and a listener follows all
+// changes through one node. What they were told is compared with the truth.
+import type { ClientDuplexStream } from '@grpc/grpc-js';
+import { setTimeout as delay } from 'node:timers/promises';
+import { present } from '../../src/lib/assert.ts';
+import type { Consistency } from '../../src/rpc/gen/rollcall/v1/Consistency.ts';
+import type { Instance__Output } from '../../src/rpc/gen/rollcall/v1/Instance.ts';
+import type { ListInstancesResponse__Output } from '../../src/rpc/gen/rollcall/v1/ListInstancesResponse.ts';
+import type { RegistryClient } from '../../src/rpc/gen/rollcall/v1/Registry.ts';
+import type { WatchRequest } from '../../src/rpc/gen/rollcall/v1/WatchRequest.ts';
+import type { WatchResponse__Output } from '../../src/rpc/gen/rollcall/v1/WatchResponse.ts';
+import { registryClient, unary } from '../support/grpc-client.ts';
+import { type Catalogue, contentOf, type Told, type Truth } from './truth.ts';
+
+type Level = Extract<Consistency, string>;
+const levels = ['STALE', 'LINEARIZABLE', 'BOUNDED'] as const satisfies readonly Level[];
+const maxStalenessMs = 5000;
+const askEveryMs = 15;
+
+const entryOf = (instance: Instance__Output): readonly [string, string] => [
+  instance.instance_id,
+  contentOf(instance.metadata['mark'] ?? '', instance.revision),
+];
+
+/** The whole catalogue through one node, in one page. */
+export async function readAll(
+  client: RegistryClient,
+  {
+    node,
+    level,
+    truth,
+    timeoutMs,
+  }: { node: string; level: Level; truth: Truth; timeoutMs: number },
+): Promise<Told> {
+  const known = truth.head;
+  const bounded = level === 'BOUNDED' ? { max_staleness_ms: maxStalenessMs } : {};
+  const request = { selector: {}, page_size: 1000, read: { consistency: level, ...bounded } };
+  const answer: ListInstancesResponse__Output = await unary<ListInstancesResponse__Output>(
+    (options, callback) => client.listInstances(request, options, callback),
+    timeoutMs,
+  );
+  const catalogue = new Map(answer.instances.map(entryOf));
+  const told = {
+    by: `${node}, asked for a list that is ${level.toLowerCase()},`,
+    revision: Number(answer.revision),
+    atLeast: level === 'LINEARIZABLE' ? known : 0,
+    catalogue,
+  };
+  truth.told(told);
+  return told;
+}
+
+/** Asks until it is stopped. */
+export class Witness {
+  /** Answers by level. */
+  readonly answers = new Map<Level, number>();
+  #stopped = false;
+  readonly #running: Promise<void>;
+
+  constructor(node: string, address: string, truth: Truth) {
+    this.#running = this.#run(node, registryClient(address), truth);
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+  }
+
+  async #run(node: string, client: RegistryClient, truth: Truth): Promise<void> {
+    for (let turn = 0; !this.#stopped; turn++) {
+      const level = present(levels[turn % levels.length], 'a level');
+      try {
+        await readAll(client, { node, level, truth, timeoutMs: 400 });
+        this.answers.set(level, (this.answers.get(level) ?? 0) + 1);
+      } catch {
+        // Not served: that is no wrong answer.
+      }
+      await delay(askEveryMs);
+    }
+    client.close();
+  }
+}
+
+/** Follows everything, and goes on at the next endpoint when its stream ends. */
+export class Listener {
+  readonly #name: string;
+  readonly #endpoints: readonly string[];
+  readonly #truth: Truth;
+  #view = new Map<string, string>();
+  #revision = -1;
+  #token = '';
+  #position: number;
+  #closed = false;
+  #client: RegistryClient | undefined;
+  #stream: ClientDuplexStream<WatchRequest, WatchResponse__Output> | undefined;
+
+  constructor(name: string, endpoints: readonly string[], first: number, truth: Truth) {
+    this.#name = name;
+    this.#endpoints = endpoints;
+    this.#position = first;
+    this.#truth = truth;
+    this.#open();
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#stream?.cancel();
+    this.#client?.close();
+  }
+
+  #open(): void {
+    if (this.#closed) return;
+    this.#client?.close();
+    const at = present(this.#endpoints[this.#position % this.#endpoints.length], 'an endpoint');
+    this.#client = registryClient(at);
+    const stream = this.#client.watch();
+    this.#stream = stream;
+    stream.on('data', (message: WatchResponse__Output) => {
+      if (stream === this.#stream) this.#take(message);
+    });
+    let ended = false;
+    const again = (): void => {
+      if (ended || stream !== this.#stream) return;
+      ended = true;
+      this.#position++;
+      setTimeout(() => this.#open(), 20);
+    };
+    stream.on('error', again);
+    stream.on('end', again);
+    stream.write({ selector: {}, resume_token: this.#token, read: { consistency: 'STALE' } });
+  }
+
+  #take({ changes, revision, reset, more, resume_token: token }: WatchResponse__Output): void {
+    if (reset) this.#view = new Map();
+    const view = this.#view;
+    for (const { kind, instance } of changes) {
+      if (instance === null) continue;
+      if (kind === 'REMOVE') view.delete(instance.instance_id);
+      else view.set(...entryOf(instance));
+    }
+    this.#token = token;
+    // A state in parts is one only at its end.
+    if (more) return;
+    const catalogue: Catalogue = new Map(view);
+    const at = Number(revision);
+    const { by, atLeast } = { by: `the watch ${this.#name}`, atLeast: this.#revision };
+    this.#truth.told({ by, revision: at, atLeast, catalogue });
+    this.#revision = at;
+  }
+}
