@@ -29,6 +29,8 @@ export interface NodeConfig {
   /** Client addresses of members of the cluster to join while the data-dir is empty; never together with initialMembers. */
   readonly join: readonly string[] | undefined;
   readonly allowRemoteAdmin: boolean;
+  /** What becomes of a node whose log is damaged (docs/adr/0018). */
+  readonly repair: ParsedConfig['repair'];
   readonly shutdownMs: number;
   readonly heartbeatMs: number;
   readonly electionMs: number;
@@ -222,6 +224,7 @@ function relate(parsed: ParsedConfig, settings: ReadonlyMap<string, Setting>): N
     initialMembers: parsed.initial_members,
     join: parsed.join,
     allowRemoteAdmin: parsed.allow_remote_admin,
+    repair: parsed.repair,
     shutdownMs: parsed.shutdown_ms,
     heartbeatMs: parsed.heartbeat_ms,
     electionMs: parsed.election_ms,

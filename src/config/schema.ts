@@ -221,6 +221,13 @@ export const configSchema = z.strictObject({
     'true, false',
     'take calls that change the cluster from other hosts too; without access control, anybody who reaches the client door can then remove members',
   ),
+  repair: note(
+    oneOf(['auto', 'never']).prefault('auto'),
+    'WHEN',
+    'word',
+    'auto, never',
+    'auto: a node whose log is damaged sets it aside and asks the other members to take it back in a new incarnation; never: it ends with exit code 11',
+  ),
   shutdown_ms: note(
     integer(100, 600_000).prefault(5000),
     'N',

@@ -4,12 +4,13 @@ import { randomBytes } from 'node:crypto';
 import { readdir } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
+import type { LostLog } from '../node/peer-protocol.ts';
 import { lockDataDir, type DataDirLock } from './data-dir-lock.ts';
 import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError, DiskError, replaceAdvice } from './errors.ts';
 import { readIdentity, writeIdentity, type Identity } from './identity.ts';
+import { dropDamaged, giveUpLog, setAside } from './lost-data.ts';
 import { statePaths } from './state-files.ts';
-import { walIsEmpty } from './wal/open-wal.ts';
 import { makeDurableDirectory } from './wal/wal-files.ts';
 
 export interface DataDirOptions {
@@ -24,13 +25,19 @@ export interface DataDir {
   readonly identity: Identity;
   readonly walPath: string;
   readonly statePath: string;
-  /** Notes the cluster this node belongs to. Durable when it resolves; again with the same uuid does nothing. */
+  /** Notes the cluster this node belongs to: its own log makes it a member. Durable when it resolves; again with the same uuid does
+   * nothing. */
   markFormed(clusterUuid: string): Promise<void>;
+  /** The log is lost. Resolves with a new identity, and with log and state set aside (lost-data.ts); the stores are closed meanwhile.
+   * @throws DataDirError 11: nobody is known who could take it back, or it has nowhere to return to. Nothing is changed then. */
+  giveUpLog(damage: Pick<LostLog, 'found' | 'members'>): Promise<void>;
+  /** This node has its place again: what was set aside goes. */
+  dropDamaged(): Promise<void>;
   release(): Promise<void>;
 }
 
 /** Creates or opens the directory, takes its lock, and reads or makes its identity.
- * @throws DataDirError 14: in use, or of another node or cluster. 11: identity damaged or lost, or the log lost.
+ * @throws DataDirError 14: in use, or of another node or cluster. 11: identity damaged or lost.
  * @throws UnknownFormatError 14: of a later version.
  * @throws DiskError 10: the directory cannot be made, read or written. */
 export async function openDataDir(path: string, options: DataDirOptions): Promise<DataDir> {
@@ -77,14 +84,15 @@ async function openLocked(
     await writeIdentity(directory, identity);
   }
   checkOwner(directory, identity, options);
-  if (identity.clusterUuid !== '' && (await walIsEmpty(walPath))) {
-    throw new DataDirError(
-      11,
-      `The log in ${walPath} is missing or empty, but this node has joined cluster ${clusterId}. It must not vote as ` +
-        `${nodeId} any more. ${replaceAdvice}`,
-    );
-  }
-  let current = identity;
+  let current = await setAside(directory, identity);
+  const onDisk = async <T>(run: () => Promise<T>): Promise<T> => {
+    try {
+      return await run();
+    } catch (error) {
+      if (error instanceof DataDirError) throw error;
+      throw new DiskError(`Writing the data-dir ${directory}`, error);
+    }
+  };
   return {
     get identity() {
       return current;
@@ -96,12 +104,18 @@ async function openLocked(
       if (current.clusterUuid !== '') {
         throw new DataDirError(14, `The data-dir ${directory} already belongs to another cluster`);
       }
-      const formed = { ...current, clusterUuid };
-      await writeIdentity(directory, formed).catch((error: unknown) => {
-        throw new DiskError(`Writing the identity in ${directory}`, error);
-      });
+      if (current.replaces !== undefined && current.replaces.clusterUuid !== clusterUuid) {
+        throw new DataDirError(14, `The data-dir ${directory} belonged to another cluster before`);
+      }
+      const { incarnation } = current;
+      const formed = { formatVersion: 1, nodeId, clusterId, incarnation, clusterUuid } as const;
+      await onDisk(() => writeIdentity(directory, formed));
       current = formed;
     },
+    giveUpLog: async (damage) => {
+      current = await onDisk(() => giveUpLog(directory, current, damage, hex(entropy(16))));
+    },
+    dropDamaged: () => onDisk(() => dropDamaged(directory)),
     release: () => lock.release(),
   };
 }

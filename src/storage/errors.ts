@@ -42,12 +42,13 @@ export class DamagedLogError extends Error {
   readonly file: string;
   /** Byte offset in `file` of the frame or header that is wrong. */
   readonly offset: number;
+  /** What was found, without advice: no full stop at the end. */
+  readonly damage: string;
 
   constructor(file: string, offset: number, reason: string, cause?: unknown) {
-    super(
-      `The log is damaged: ${file}, byte ${offset}: ${reason}. ${advice}`,
-      cause === undefined ? undefined : { cause },
-    );
+    const damage = `The log is damaged: ${file}, byte ${offset}: ${reason}`;
+    super(`${damage}. ${advice}`, cause === undefined ? undefined : { cause });
+    this.damage = damage;
     this.file = file;
     this.offset = offset;
   }

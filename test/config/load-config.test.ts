@@ -54,6 +54,7 @@ describe('a configuration', () => {
       initialMembers: undefined,
       join: undefined,
       allowRemoteAdmin: false,
+      repair: 'auto',
       shutdownMs: 5000,
       heartbeatMs: 50,
       electionMs: 300,

@@ -2,7 +2,7 @@
 // for a while, cut off, wiped and started again on what their disks hold.
 import { pino } from 'pino';
 import { present } from '../../src/lib/assert.ts';
-import { type NodeId, nodeId, revision, type Revision } from '../../src/lib/ids.ts';
+import { type NodeId, nodeId, revision } from '../../src/lib/ids.ts';
 import { RegistryError } from '../../src/lib/registry-error.ts';
 import { createNode } from '../../src/node/node.ts';
 import { lossOf } from '../../src/node/lost-log.ts';
@@ -20,7 +20,7 @@ import type {
   RegistryNode,
   RetentionLimits,
 } from '../../src/node/registry-node.ts';
-import { type ApplyResult, type CommandBody, encodeBody } from '../../src/registry/index.ts';
+import type { ApplyResult, CommandBody } from '../../src/registry/index.ts';
 import { FakeClock, PausableClock } from './fake-clock.ts';
 import {
   emptyMemoryLog,
@@ -35,6 +35,9 @@ import {
   MemoryStateStore,
 } from './memory-state-store.ts';
 import { MemoryNetwork, type MemoryTransport } from './memory-transport.ts';
+import { type RegisterOptions, registration } from './registration.ts';
+
+export { registration } from './registration.ts';
 
 export interface MemoryClusterOptions {
   /** Default n1, n2, n3. */
@@ -229,11 +232,11 @@ export class MemoryCluster {
 
   /** The log of a node that does not run is found damaged: what storage makes of its data-dir. `known`: the members whom it can still ask. */
   loseLog(id: string, known: readonly string[] = this.#ids): void {
-    const { incarnation, formed = '', lost } = this.disk(id);
+    const { incarnation, formed: clusterUuid = '', lost: replaces } = this.disk(id);
     const others = known.filter((other) => other !== id).map(nodeId);
     const members = others.map((other) => ({ nodeId: other, peerAddress: `memory:${other}` }));
-    const found = 'the log is damaged: 1.wal, byte 512';
-    const loss = lossOf({ incarnation, clusterUuid: formed, replaces: lost }, { found, members });
+    const damage = { found: 'the log is damaged: 1.wal, byte 512', members };
+    const loss = lossOf({ incarnation, clusterUuid, replaces }, damage);
     if (loss.kind === 'final') throw new Error(loss.reason);
     this.#disks.set(id, this.#newDisk(id, loss.lost));
   }
@@ -367,37 +370,3 @@ export const LINEARIZABLE: ReadOptions = {
   minRevision: revision(0),
   maxStalenessMs: 1000,
 };
-
-export interface RegisterOptions {
-  readonly service?: string;
-  readonly port?: number;
-  readonly ttlMs?: number;
-  readonly requestId?: string;
-  readonly ifGeneration?: Revision;
-}
-
-/** A valid registration. */
-export function registration(instanceId: string, more: RegisterOptions = {}): CommandBody {
-  const ttlMs = more.ttlMs ?? 30_000;
-  const serviceName = more.service ?? 'payments';
-  const body = encodeBody({
-    namespace: 'default',
-    serviceName,
-    instanceId,
-    host: '10.0.0.1',
-    port: more.port ?? 8080,
-    metadata: new Map(),
-    tags: [],
-    version: '',
-    region: '',
-    zone: '',
-    weight: 100,
-    ports: new Map(),
-    ttlMs,
-  });
-  return {
-    kind: 'register',
-    item: { namespace: 'default', serviceName, instanceId, lifecycle: 'serving', ttlMs, body },
-    ifGeneration: more.ifGeneration ?? revision(0),
-  };
-}

@@ -1,11 +1,15 @@
-// The disk's part of a node: data-dir with its lock and identity, write-ahead log, state store.
+// The disk's part of a node: data-dir with its lock and identity, write-ahead log, state store. A log that is lost is given up here,
+// and the node begins anew in the place of the former one.
 import { type NodeConfig, requireInitialMembers } from '../../config/load-config.ts';
+import { nodeId as toNodeId } from '../../lib/ids.ts';
 import type { LogStore, StateStore } from '../../node/ports.ts';
 import { createRegistryLoader, imageHasher } from '../../registry/index.ts';
 import { type DataDir, openDataDir } from '../../storage/data-dir.ts';
 import { readDiskMark, removeDiskMark } from '../../storage/disk-mark.ts';
+import { DamagedLogError } from '../../storage/errors.ts';
+import { knownMembers } from '../../storage/known-members.ts';
 import { openStateStore } from '../../storage/state-store.ts';
-import { openWal } from '../../storage/wal/open-wal.ts';
+import { openWal, walIsEmpty } from '../../storage/wal/open-wal.ts';
 import { componentLogger, type Logger } from '../../telemetry/logger.ts';
 
 export interface Storage {
@@ -20,11 +24,8 @@ export interface Storage {
 export async function openStorage(config: NodeConfig, log: Logger): Promise<Storage> {
   const { nodeId, clusterId } = config;
   const dataDir = await openDataDir(config.dataDir, { nodeId, clusterId });
-  const owner = dataDir.identity.incarnation;
-  const formed = dataDir.identity.clusterUuid !== '';
+  const storageLog = componentLogger(log, 'storage');
   try {
-    if (!formed) requireInitialMembers(config);
-    const storageLog = componentLogger(log, 'storage');
     const mark = await readDiskMark(config.dataDir);
     if (mark !== undefined) {
       storageLog.warn(
@@ -32,21 +33,72 @@ export async function openStorage(config: NodeConfig, log: Logger): Promise<Stor
         'the disk failed the last run: everything is verified before anything is served',
       );
     }
-    const logStore = await openWal(dataDir.walPath, { owner, formed, log: storageLog });
-    const stateStore = await openStateStore(dataDir.statePath, {
-      imageHasher,
-      createLoader: createRegistryLoader,
-      owner,
-      floorIndex: logStore.image.floor.index,
-      log: storageLog,
+    const stores = await openStores(dataDir, config, storageLog).catch(async (error: unknown) => {
+      if (!(error instanceof DamagedLogError) || config.repair === 'never') throw error;
+      await giveUp(dataDir, config, error, storageLog);
+      return openStores(dataDir, config, storageLog);
     });
     // Both are read whole at every start, each byte against a checksum or a hash.
-    if (mark !== undefined) await clearMark(config.dataDir, { logStore, stateStore }, storageLog);
-    return { dataDir, logStore, stateStore, release: () => dataDir.release() };
+    if (mark !== undefined) await clearMark(config.dataDir, stores, storageLog);
+    return { dataDir, ...stores, release: () => dataDir.release() };
   } catch (error) {
     await dataDir.release();
     throw error;
   }
+}
+
+async function openStores(
+  { identity, walPath, statePath }: DataDir,
+  config: NodeConfig,
+  log: Logger,
+): Promise<Pick<Storage, 'logStore' | 'stateStore'>> {
+  const { incarnation: owner, clusterUuid, replaces } = identity;
+  const formed = clusterUuid !== '';
+  if (!formed && replaces === undefined) requireInitialMembers(config);
+  if (formed && (await walIsEmpty(walPath))) {
+    const reason = `the log is missing or empty, but this node has joined cluster ${config.clusterId}`;
+    throw new DamagedLogError(walPath, 0, reason);
+  }
+  const logStore = await openWal(walPath, { owner, formed, log });
+  const stateStore = await openStateStore(statePath, {
+    imageHasher,
+    createLoader: createRegistryLoader,
+    owner,
+    floorIndex: logStore.image.floor.index,
+    log,
+  });
+  const { appliedIndex } = stateStore.image;
+  const { lastIndex } = logStore.image;
+  if (appliedIndex <= lastIndex) return { logStore, stateStore };
+  await Promise.all([logStore.close(), stateStore.close()]);
+  // A state batch is written only once the log holds all of it.
+  const reason = `the log ends at entry ${lastIndex}, and the state holds everything up to entry ${appliedIndex}`;
+  throw new DamagedLogError(walPath, 0, `${reason}: it has lost acknowledged entries`);
+}
+
+async function giveUp(
+  dataDir: DataDir,
+  config: NodeConfig,
+  { damage, file, offset }: DamagedLogError,
+  log: Logger,
+): Promise<void> {
+  const { incarnation } = dataDir.identity;
+  const listed = (config.initialMembers ?? []).map((member) => ({
+    nodeId: toNodeId(member.nodeId),
+    peerAddress: member.peerAddress,
+  }));
+  const others = listed.filter(({ nodeId }) => nodeId !== config.nodeId);
+  const members = [...others, ...(await knownMembers(dataDir))];
+  await dataDir.giveUpLog({ found: damage, members });
+  log.warn({
+    event: 'log_given_up',
+    file,
+    offset,
+    detail: damage,
+    former: incarnation,
+    incarnation: dataDir.identity.incarnation,
+    members: members.map(({ nodeId }) => nodeId),
+  });
 }
 
 async function clearMark(

@@ -10,6 +10,7 @@ import { seededRandom } from '../../lib/random.ts';
 import { createNode } from '../../node/node.ts';
 import type { Fatal } from '../../node/ports.ts';
 import type { RegistryNode, RetentionLimits } from '../../node/registry-node.ts';
+import type { DataDir } from '../../storage/data-dir.ts';
 import { componentLogger, createLogger, type Logger } from '../../telemetry/logger.ts';
 import { writeDiskMark } from '../../storage/disk-mark.ts';
 import { freeSpaceAt } from '../../storage/free-space.ts';
@@ -117,8 +118,9 @@ async function startNode(
     random: seededRandom(randomInt(SEEDS)),
   });
   const version = softwareVersion();
-  const formed = dataDir.identity.clusterUuid !== '';
-  const join = joinRequest(config, formed, componentLogger(log, 'node'));
+  const { clusterUuid, replaces } = dataDir.identity;
+  const belongs = clusterUuid !== '' || replaces !== undefined;
+  const join = joinRequest(config, belongs, componentLogger(log, 'node'));
   const node = await createNode({
     self: { nodeId: self, incarnation: dataDir.identity.incarnation, peerAddress, clientAddress },
     clusterId: config.clusterId,
@@ -130,7 +132,7 @@ async function startNode(
     logStore,
     stateStore,
     transport,
-    markFormed: (clusterUuid) => dataDir.markFormed(clusterUuid),
+    markFormed: (uuid) => dataDir.markFormed(uuid),
     freeSpace: () => freeSpaceAt(config.dataDir),
     clock: systemClock,
     log: componentLogger(log, 'node'),
@@ -141,6 +143,8 @@ async function startNode(
     limits,
     retention: retentionOf(limits),
     ...(join === undefined ? {} : { join }),
+    ...(replaces === undefined ? {} : { replaces }),
+    restored: () => dropDamaged(dataDir, log),
   });
   const door = createGrpcServer({
     node,
@@ -154,6 +158,13 @@ async function startNode(
     throw new ConfigError(`--listen-client: ${formatAddress(listenClient)}: ${messageOf(error)}`);
   });
   return { node, door };
+}
+
+/** Nothing depends on it: the next start tries again. */
+function dropDamaged(dataDir: DataDir, log: Logger): void {
+  dataDir.dropDamaged().catch((error: unknown) => {
+    log.warn({ event: 'damaged_log_kept', detail: messageOf(error) });
+  });
 }
 
 function retentionOf(limits: Limits): RetentionLimits {
