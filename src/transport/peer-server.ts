@@ -20,6 +20,8 @@ interface Connection {
   readonly socket: Socket;
   /** Stops the clock that closes a connection without an accepted hello. */
   readonly cancelDeadline: () => void;
+  /** It has said something that was answered, or refused with a reason, and logged; or it was closed from here. */
+  wasHeard: boolean;
 }
 
 /** Beyond one batch of the largest frames, what the framing around it takes. */
@@ -108,21 +110,33 @@ export class PeerServer {
       warn('too many connections without a hello', remoteHost(oldest), {
         limit: limits.maxPendingHellos,
       });
-      this.#connections.get(oldest)?.socket.destroy();
+      this.#close(oldest);
       this.#pending.delete(oldest);
     }
     const cancelDeadline = clock.after(limits.helloTimeoutMs, () => {
       warn('no hello in time', remoteHost(key), { limitMs: limits.helloTimeoutMs });
-      socket.destroy();
+      this.#close(key);
     });
     this.#pending.add(key);
-    this.#connections.set(key, { socket, cancelDeadline });
+    const connection: Connection = { socket, cancelDeadline, wasHeard: false };
+    this.#connections.set(key, connection);
     socket.once('close', () => {
       cancelDeadline();
+      if (!connection.wasHeard && !this.#stopped) {
+        warn('a connection ended without a hello', remoteHost(key), {});
+      }
       this.#pending.delete(key);
       this.#connections.delete(key);
     });
     this.#injector.injectConnection(socket);
+  }
+
+  /** Whoever calls this has said why. */
+  #close(key: string): void {
+    const connection = this.#connections.get(key);
+    if (connection === undefined) return;
+    connection.wasHeard = true;
+    connection.socket.destroy();
   }
 
   #onStream(call: Call): void {
@@ -143,6 +157,8 @@ export class PeerServer {
     });
     call.on('data', (message: Buffer) => {
       if (ended || this.#stopped) return;
+      const connection = this.#connections.get(key);
+      if (connection !== undefined) connection.wasHeard = true;
       try {
         if (from === undefined) from = this.#greet(call, key, message);
         else this.#deliver(from, message);
