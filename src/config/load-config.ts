@@ -150,7 +150,10 @@ function parseFile(
   let content: unknown;
   try {
     // JSON is YAML, so one parser reads both. What it only warns of, as a tag that it does not know, is meant otherwise than it is read.
-    const document = parseDocument(readFile(path), { logLevel: 'silent' });
+    const text = readFile(path);
+    const excess = excessOf(text);
+    if (excess !== undefined) throw new Error(excess);
+    const document = parseDocument(text, { logLevel: 'silent' });
     const [problem] = [...document.errors, ...document.warnings];
     if (problem !== undefined) throw problem;
     content = document.toJS();
@@ -161,6 +164,20 @@ function parseFile(
   if (content === null || content === undefined) return {};
   if (!isRecord(content)) throw new ConfigError(`--config: ${path} is not a mapping of fields`);
   return content;
+}
+
+const MOST_FILE_CHARACTERS = 65_536;
+const MOST_BRACKETS = 100;
+
+/** What no configuration has, and what the parser may take minutes for, or end the process over, as for thousands of brackets within each other. */
+function excessOf(text: string): string | undefined {
+  if (text.length > MOST_FILE_CHARACTERS) {
+    return `it has ${text.length} characters, limit ${MOST_FILE_CHARACTERS}`;
+  }
+  const brackets = text.match(/[[{]/g)?.length ?? 0;
+  if (brackets > MOST_BRACKETS) return `it has ${brackets} brackets, limit ${MOST_BRACKETS}`;
+  const nested = /^(?: {40}|(?:[ \t]*[-?:](?=[ \t]).?){4})/m.test(text);
+  return nested ? 'it is nested deeper than any configuration' : undefined;
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

@@ -158,6 +158,18 @@ const refused: readonly (readonly [given: Given, problem: string])[] = [
     { file: 'node_id: !!js/function x\n' },
     '--config: n1.yaml cannot be read: Unresolved tag: tag:yaml.org,2002:js/function at line 1, column 10:',
   ],
+  [
+    { file: `${'['.repeat(3000)}\n` },
+    '--config: n1.yaml cannot be read: it has 3000 brackets, limit 100',
+  ],
+  [
+    { file: `node_id: ${'n'.repeat(65_536)}\n` },
+    '--config: n1.yaml cannot be read: it has 65546 characters, limit 65536',
+  ],
+  [
+    { file: `${'- '.repeat(3000)}\n` },
+    '--config: n1.yaml cannot be read: it is nested deeper than any configuration',
+  ],
   [{ file: '- a\n' }, '--config: n1.yaml is not a mapping of fields'],
   [{ flags: { config: 'gone.yaml' } }, '--config: gone.yaml cannot be read: ENOENT: no such file'],
   [

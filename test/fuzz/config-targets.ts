@@ -32,6 +32,9 @@ const bombs = [
   '%YAML 9.9\n---\nnode_id: !!js/function x\n',
   'node_id: n1\nnode_id: n2\n',
   `${'['.repeat(3000)}\n`,
+  `${'- '.repeat(3000)}\n`,
+  `${'? '.repeat(3000)}\n`,
+  `limits: ${'{a: '.repeat(90)}1${'}'.repeat(90)}\n`,
 ];
 
 const word = fc.oneof(

@@ -130,7 +130,7 @@ function expectFewLines({ log }: TransportEndpoint): void {
 
 describe('three nodes that talk', () => {
   test('are not disturbed by strangers who send what is no HTTP/2, or no more than its beginning', async () => {
-    await using n1 = await startEndpoint('n1');
+    await using n1 = await startEndpoint('n1', { helloTimeoutMs: 1000 });
     await using n2 = await startEndpoint('n2');
     await using n3 = await startEndpoint('n3');
     const mesh = await connectAll([n1, n2, n3]);
