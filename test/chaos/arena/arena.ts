@@ -6,7 +6,7 @@ import type { StatusResponse__Output } from '../../../src/rpc/gen/rollcall/v1/St
 export type Ability =
   /** Cutting and thinning the paths between nodes: network namespaces, iptables. */
   | 'network'
-  /** Cutting the power of a disk: a loop-mounted ext4 and its forced shutdown. */
+  /** Cutting the power of a disk, and filling it: a loop-mounted ext4 and its forced shutdown. */
   | 'power'
   /** Making every synced write wait, or fail: a preloaded library, compiled here. */
   | 'slowDisk'
@@ -89,6 +89,9 @@ export interface NodeDisk {
   delayed(): Promise<number>;
   /** Synced writes that failed since the arena began: the effect. */
   failed(): Promise<number>;
+  /** Takes all its room but so much. Ends with `clear`. */
+  fill(leaveBytes: number): Promise<void>;
+  clear(): Promise<void>;
   /** Deletes everything in the data-dir of a node that does not run. */
   wipe(): Promise<void>;
 }

@@ -12,6 +12,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs';
+import { rm, statfs } from 'node:fs/promises';
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { pollUntil } from '../../support/poll.ts';
@@ -25,6 +26,9 @@ const imageBytes = 1024 ** 3;
 // A rename over a file would otherwise sync that file on its own, and the journal would be committed every 5 s: mercies
 // that hide a missing sync.
 const mountOptions = 'loop,noatime,noauto_da_alloc,commit=60';
+
+/** Appends until there is no room for a block. */
+const drain = ['if=/dev/zero', 'bs=4096', 'oflag=append', 'conv=notrunc', 'status=none'];
 
 /** An ext4 in a file, mounted where its node has its data. */
 export class Volume {
@@ -63,6 +67,26 @@ export class Volume {
     await this.#mount();
   }
 
+  /** Blocks are taken without being written: at once, and nothing of it reaches the host's disk. */
+  async fill(leaveBytes: number): Promise<void> {
+    await this.clear();
+    const { bavail, bsize } = await statfs(this.directory);
+    const bytes = bavail * bsize - leaveBytes;
+    if (bytes <= 0) return;
+    // The file system needs a few blocks to keep account of the file itself.
+    const account = 64 * bsize;
+    await run('fallocate', ['-l', String(Math.max(bsize, bytes - account)), this.#filler]);
+    if (leaveBytes === 0) await run('dd', [...drain, `of=${this.#filler}`]).catch(() => undefined);
+  }
+
+  async clear(): Promise<void> {
+    await rm(this.#filler, { force: true });
+  }
+
+  get #filler(): string {
+    return join(this.directory, 'filler');
+  }
+
   async remove(): Promise<void> {
     await this.#unmount();
     rmSync(this.#image);
@@ -88,7 +112,9 @@ export class Volume {
 /** Compiles what cuts the power and tries it on a volume. Rejects with the reason why this host cannot. */
 export async function preparePowerCut(directory: string): Promise<string> {
   if (process.getuid?.() !== 0) throw new Error('mounting needs root');
-  const missing = ['mkfs.ext4', 'mount', 'umount', 'losetup'].map(whyNoProgram).find(Boolean);
+  const missing = ['mkfs.ext4', 'mount', 'umount', 'losetup', 'fallocate']
+    .map(whyNoProgram)
+    .find(Boolean);
   if (missing !== undefined) throw new Error(missing);
   const powerCut = await compile('power-cut.c', directory);
   const volume = await Volume.create(join(directory, 'probe'), powerCut);
@@ -164,6 +190,8 @@ export function createDisk({ node, volume, page, reasons }: DiskParts): NodeDisk
     },
     delayed: () => Promise.resolve(page?.read('delayedSyncs') ?? 0),
     failed: () => Promise.resolve(page?.read('failedWrites') ?? 0),
+    fill: (leaveBytes) => volume?.fill(leaveBytes) ?? Promise.reject(new Error(reasons.power)),
+    clear: () => volume?.clear() ?? Promise.resolve(),
     wipe: () => {
       if (node.running) return Promise.reject(new Error(`${node.id} runs: its disk is in use`));
       for (const name of readdirSync(node.dataDir)) {

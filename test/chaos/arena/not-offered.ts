@@ -24,5 +24,7 @@ export const fixedDisk = (reason: string): NodeDisk => ({
   normal: () => Promise.resolve(),
   delayed: () => Promise.resolve(0),
   failed: () => Promise.resolve(0),
+  fill: refuse(reason),
+  clear: () => Promise.resolve(),
   wipe: refuse(reason),
 });

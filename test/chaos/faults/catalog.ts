@@ -4,6 +4,7 @@ import { disconnectLeader } from './cable.ts';
 import { bridge, flap, isolateLeader, loss, oneWay, partial, split } from './cuts.ts';
 import { wallClock } from './clocks.ts';
 import type { Fault, FaultKind } from './fault.ts';
+import { fullDisk, fullDisks } from './full-disk.ts';
 import { killAll, killFollower, killLeader } from './kills.ts';
 import { leaveBehind } from './left-behind.ts';
 import { changeMembers, wipe } from './members.ts';
@@ -31,6 +32,8 @@ export const faults: Readonly<Record<FaultKind, Fault>> = {
   loss,
   slowDisk,
   diskError,
+  fullDisk,
+  fullDisks,
   tornTail,
   powerCut,
   powerCutAll,

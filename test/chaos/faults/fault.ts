@@ -29,6 +29,9 @@ export type FaultKind =
   | 'slowDisk'
   /** Writes fail. */
   | 'diskError'
+  /** No room left on the disk of one node, or of a majority. */
+  | 'fullDisk'
+  | 'fullDisks'
   | 'tornTail'
   | 'powerCut'
   | 'powerCutAll'

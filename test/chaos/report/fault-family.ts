@@ -31,6 +31,8 @@ export const familyOf: Readonly<Record<FaultKind, Family>> = {
   disconnectLeader: 'network',
   slowDisk: 'disk',
   diskError: 'disk',
+  fullDisk: 'disk',
+  fullDisks: 'disk',
   tornTail: 'disk',
   powerCut: 'disk',
   powerCutAll: 'disk',

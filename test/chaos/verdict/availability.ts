@@ -21,6 +21,7 @@ const touchesAll: ReadonlySet<FaultKind> = new Set([
   'pauseAll',
   'powerCutAll',
   'loseRecord',
+  'fullDisks',
   'partial',
   'bridge',
   'flap',
@@ -29,12 +30,13 @@ const touchesAll: ReadonlySet<FaultKind> = new Set([
   'rollingUpgrade',
   'changeMembers',
 ]);
-/** Nobody can be answered while they last. */
+/** Nobody can write while they last. */
 export const silencesAll: ReadonlySet<FaultKind> = new Set([
   'killAll',
   'pauseAll',
   'powerCutAll',
   'loseRecord',
+  'fullDisks',
 ]);
 const touchesNobody: ReadonlySet<FaultKind> = new Set(['herd', 'wallClock']);
 

@@ -39,6 +39,8 @@ export const justifiedTerms: Readonly<Record<FaultKind, Allowance>> = {
   disconnectLeader: once,
   slowDisk: unrest,
   diskError: once,
+  fullDisk: once,
+  fullDisks: once,
   tornTail: once,
   powerCut: once,
   powerCutAll: once,
