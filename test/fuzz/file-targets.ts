@@ -18,7 +18,7 @@ import { readIdentity } from '../../src/storage/identity.ts';
 import { decodeMeta } from '../../src/storage/keys.ts';
 import { readMarker } from '../../src/storage/sealed-marker.ts';
 import { statePaths } from '../../src/storage/state-files.ts';
-import { samples } from '../golden/samples.ts';
+import { samplesInHex } from '../golden/samples.ts';
 import { backupParts, contentOf } from '../support/backups.ts';
 import { mutated } from './mutation.ts';
 import { type Target, target, unlessRefused } from './target.ts';
@@ -27,8 +27,8 @@ const scratch = mkdtempSync(join(tmpdir(), 'rollcall-fuzz-'));
 process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
 
 const content = contentOf(12, 5);
-const sampled = (name: string): Buffer =>
-  Buffer.from(samples.find((sample) => sample.name === name)?.encode() ?? []);
+const written = await samplesInHex();
+const sampled = (name: string): Buffer => Buffer.from(written[name] ?? '', 'hex');
 const checksumOf = (fields: unknown): string =>
   crc32(JSON.stringify(fields)).toString(16).padStart(8, '0');
 
@@ -43,6 +43,7 @@ const identityText = `${JSON.stringify({ ...identity, checksum: checksumOf(ident
 const marker = [1, 40, 2, '00c1d2e3f4a5b6c7', 'ab'.repeat(16)];
 const smallFiles = [
   Buffer.from(identityText),
+  sampled('identity 2'),
   Buffer.from(JSON.stringify([...marker, checksumOf(marker)])),
   sampled('state metadata 1'),
   sampled('state metadata 2'),

@@ -40,14 +40,14 @@ import { clientConstructors } from '../../src/rpc/clients.ts';
 import { frameToArray } from '../../src/transport/frame-wire.ts';
 import { WireError } from '../../src/transport/msgpack.ts';
 import { decodeMessage, encodeFrames } from '../../src/transport/wire.ts';
-import { samples } from '../golden/samples.ts';
+import { samplesInHex } from '../golden/samples.ts';
 import { sampleFrames } from '../support/peer-frames.ts';
 import { peerFrame } from '../transport/frame-arbitraries.ts';
 import { mutated } from './mutation.ts';
 import { type Target, target, unlessRefused } from './target.ts';
 
-const sampled = (name: string): Buffer =>
-  Buffer.from(samples.find((sample) => sample.name === name)?.encode() ?? []);
+const written = await samplesInHex();
+const sampled = (name: string): Buffer => Buffer.from(written[name] ?? '', 'hex');
 
 const messages = [
   sampled('hello'),

@@ -26,7 +26,7 @@ import {
   portraitOf,
   portraitOfBackup,
 } from './portrait.ts';
-import { samples } from './samples.ts';
+import { samplesInHex } from './samples.ts';
 import { makeSealedDir } from './sealed-dir.ts';
 
 interface Workshop {
@@ -128,12 +128,10 @@ async function writeThisFormat(workshop: Workshop): Promise<Readonly<Record<stri
   const sealed = join(scratch, 'sealed');
   await makeSealedDir(sealed);
   await keepDataDir(workshop, 'sealed', sealed);
-  return Object.fromEntries(
-    samples.map(({ name, encode }) => [name, Buffer.from(encode()).toString('hex')]),
-  );
+  return samplesInHex();
 }
 
-async function writeGolden(name: string, main: string | undefined): Promise<void> {
+async function writeGolden({ name, main, onlySamples = false }: Options): Promise<void> {
   const root = repositoryRoot();
   const folder = join(root, 'test/golden', name);
   if (existsSync(folder)) throw new Error(`${folder} is there: golden files are never rewritten`);
@@ -146,8 +144,12 @@ async function writeGolden(name: string, main: string | undefined): Promise<void
   const workshop = { main: program, folder, scratch, dataDirs: {}, backups: {} };
   mkdirSync(folder);
   try {
-    await runCluster(workshop, 'stopped', 40);
-    const written = main === undefined ? await writeThisFormat(workshop) : {};
+    if (!onlySamples) await runCluster(workshop, 'stopped', 40);
+    const written = onlySamples
+      ? await samplesInHex()
+      : main === undefined
+        ? await writeThisFormat(workshop)
+        : {};
     const { dataDirs, backups } = workshop;
     const book: GoldenBook = { writtenBy: commit, dataDirs, backups, samples: written };
     writeFileSync(join(folder, 'book.json'), `${JSON.stringify(book, undefined, 2)}\n`);
@@ -160,6 +162,12 @@ async function writeGolden(name: string, main: string | undefined): Promise<void
   process.stdout.write(`written: ${folder}\n`);
 }
 
+interface Options {
+  readonly name: string;
+  readonly main?: string;
+  readonly onlySamples?: boolean;
+}
+
 await new Command('golden')
   .description('writes golden files of a build into test/golden/NAME, which must not be there yet')
   .requiredOption(
@@ -167,5 +175,6 @@ await new Command('golden')
     'v2, v3, … for the formats of this build, the commit for another one',
   )
   .option('--main <path>', 'dist/cli/main.js of the build of another commit: its data-dir only')
-  .action((options: { name: string; main?: string }) => writeGolden(options.name, options.main))
+  .option('--only-samples', 'the formats that fit into a line, where nothing else has changed')
+  .action((options: Options) => writeGolden(options))
   .parseAsync();

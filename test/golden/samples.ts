@@ -1,5 +1,8 @@
 // The formats that fit into a line, each with the value it stands for: the bytes are in samples.json of each version that was
 // written down, and have to mean this for ever. Frames between nodes have theirs in test/transport/golden.
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { logIndex, nodeId, revision, term } from '../../src/lib/ids.ts';
 import {
   clusterRecordOf,
@@ -12,6 +15,7 @@ import { decodePageToken, encodePageToken } from '../../src/node/page-token.ts';
 import { decodeChunk, encodeChunk } from '../../src/node/snapshot-stream.ts';
 import { decodeResumeToken, digestOf, encodeResumeToken } from '../../src/node/watch-token.ts';
 import { decodeCommand, encodeCommand } from '../../src/registry/index.ts';
+import { IDENTITY_FILE, readIdentity, writeIdentity } from '../../src/storage/identity.ts';
 import { decodeMeta, encodeMeta, type StateMeta } from '../../src/storage/keys.ts';
 import { decodeMessage, encodeHello, encodeRefusal } from '../../src/transport/wire.ts';
 import { commandOf, register } from '../registry/fixtures.ts';
@@ -20,7 +24,7 @@ import { sampleHello } from '../support/peer-frames.ts';
 interface Sample {
   readonly name: string;
   /** As this version writes it. */
-  readonly encode: () => Uint8Array;
+  readonly encode: () => Uint8Array | Promise<Uint8Array>;
   readonly decode: (bytes: Buffer) => unknown;
   readonly value: unknown;
 }
@@ -71,7 +75,46 @@ const refusal = { reason: 'removed', message: 'n1 was removed' } as const;
 
 const text = (value: string): Uint8Array => Buffer.from(value);
 
+const replacing = {
+  formatVersion: 2,
+  nodeId: 'n1',
+  clusterId: 'golden',
+  incarnation: 'b'.repeat(32),
+  clusterUuid: '',
+  replaces: {
+    incarnations: ['a'.repeat(32)],
+    clusterUuid: record.clusterUuid,
+    members: [{ nodeId: nodeId('n2'), peerAddress: 'n2.example:7401' }],
+    found: 'The log is damaged: 0000000001.wal, byte 512',
+    setAside: true,
+  },
+} as const;
+
+/** Through a file, as it always is. */
+async function throughIdentityFile<T>(work: (directory: string) => Promise<T>): Promise<T> {
+  const directory = mkdtempSync(join(tmpdir(), 'rollcall-identity-'));
+  try {
+    return await work(directory);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
 export const samples: readonly Sample[] = [
+  {
+    name: 'identity 2',
+    encode: () =>
+      throughIdentityFile(async (directory) => {
+        await writeIdentity(directory, replacing);
+        return readFileSync(join(directory, IDENTITY_FILE));
+      }),
+    decode: (bytes) =>
+      throughIdentityFile(async (directory) => {
+        writeFileSync(join(directory, IDENTITY_FILE), bytes);
+        return readIdentity(directory);
+      }),
+    value: replacing,
+  },
   {
     name: 'resume token',
     encode: () => text(encodeResumeToken(resume)),
@@ -133,3 +176,12 @@ export const samples: readonly Sample[] = [
     value: [{ kind: 'refusal', refusal }],
   },
 ];
+
+/** All of them as this version writes them, by name. */
+export async function samplesInHex(): Promise<Readonly<Record<string, string>>> {
+  const written: Record<string, string> = {};
+  for (const { name, encode } of samples) {
+    written[name] = Buffer.from(await encode()).toString('hex');
+  }
+  return written;
+}

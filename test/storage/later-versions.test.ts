@@ -34,7 +34,7 @@ const sealedRow = (fields: readonly unknown[]): string =>
 function laterIdentity(directory: string): void {
   const path = join(directory, 'identity.json');
   const { checksum: _, ...fields } = JSON.parse(readFileSync(path, 'utf8'));
-  const later = { ...fields, formatVersion: 2, incarnation: { of: 'another kind' } };
+  const later = { ...fields, formatVersion: 3, incarnation: { of: 'another kind' } };
   const text = JSON.stringify({ ...later, checksum: checksumOf(later) }, undefined, 2);
   writeFileSync(path, `${text}\n`);
 }
@@ -115,7 +115,7 @@ const cases: readonly {
     part: 'identity',
     change: laterIdentity,
     file: 'identity.json',
-    says: /identity\.json has format 2, this version reads format 1/,
+    says: /identity\.json has format 3, this version reads formats 1 and 2/,
   },
   {
     part: 'log',
