@@ -12,6 +12,8 @@ import { expectEffect, idsOf, leaderSeenBy, takeAny, viewOf } from './node-state
 const mebibyte = 2 ** 20;
 /** It looks at its disk once a second. */
 const noticeTimeoutMs = 20_000;
+/** A write waits for the node's own patience on a busy host. */
+const writeTimeoutMs = 6000;
 
 const short = new RegExp(`${RESERVE}|disk space`);
 
@@ -37,14 +39,16 @@ async function expectRoom(node: ArenaNode): Promise<void> {
   });
 }
 
-/** What a write that would change nothing is answered: the status of an instance that there is not. */
+/** What a write is answered that would change nothing, but the answer to which would be remembered: the status of an instance that
+ * there is not. */
 async function answerAt(node: ArenaNode): Promise<string> {
   const client = registryClient(node.clientAddress);
-  const request = { instance_id: 'nobody', generation: '0', status: 'DRAINING' } as const;
+  const own = `full-disk-${monotonicMs()}`;
+  const request = { instance_id: 'nobody', status: 'DRAINING', request_id: own } as const;
   try {
     await unary<SetStatusResponse__Output>(
       (options, callback) => client.setStatus(request, options, callback),
-      1000,
+      writeTimeoutMs,
     );
     return 'OK';
   } catch (error) {
