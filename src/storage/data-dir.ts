@@ -120,17 +120,20 @@ async function openLocked(
   };
 }
 
+const ownAdvice =
+  'Start it with a data-dir of its own, or restore identity.json if another one has taken its place.';
+
 function checkOwner(directory: string, identity: Identity, options: DataDirOptions): void {
   if (identity.nodeId !== options.nodeId) {
     throw new DataDirError(
       14,
-      `The data-dir ${directory} belongs to node ${identity.nodeId}, not to ${options.nodeId}`,
+      `The data-dir ${directory} belongs to node ${identity.nodeId}, not to ${options.nodeId}. ${ownAdvice}`,
     );
   }
   if (identity.clusterId !== options.clusterId) {
     throw new DataDirError(
       14,
-      `The data-dir ${directory} belongs to cluster ${identity.clusterId}, not to ${options.clusterId}`,
+      `The data-dir ${directory} belongs to cluster ${identity.clusterId}, not to ${options.clusterId}. ${ownAdvice}`,
     );
   }
 }

@@ -138,14 +138,17 @@ async function identityBefore(dataDir: string): Promise<StoredFile | undefined> 
   return readStored(join(beside, 'identity.json'));
 }
 
-/** The file of the same kind in another tree; where that has none of these, one that would be at its place. */
+/** The file of the same kind in another tree; where that has none of these, one of the same make: sealed content is LevelDB's too, and what is
+ * in a table of one node may still be in the log of the other. */
 function alike({ file }: Cell, path: string, tree: StoredTree): string | undefined {
   const [same] = filesOf(file, tree);
   if (same !== undefined) return same;
-  const kind = /\.(ldb|log)$|MANIFEST|CURRENT|LOCK|LOG/.exec(path)?.[0];
-  return kind === undefined
-    ? undefined
-    : [...tree.keys()].find((one) => one.startsWith('state/') && one.includes(kind));
+  const make = /\.(ldb|log)$|MANIFEST|CURRENT|LOCK|LOG$/.exec(path)?.[0] ?? '.ldb';
+  const ofState = [...tree.keys()].filter((one) => one.startsWith('state/'));
+  const others = make === '.ldb' ? ['.ldb', '.log'] : [make];
+  return others
+    .map((wanted) => ofState.find((one) => one.includes(wanted)))
+    .find((found) => found !== undefined);
 }
 
 /** Files of a running node come and go while they are read. */
@@ -241,7 +244,7 @@ async function untilSettled(
   let readyMs: number | undefined;
   await field.until(async () => {
     if (!victim.running || (await field.serves(victim))) return true;
-    const status = await victim.status(300).catch(() => undefined);
+    const status = await victim.status(1500).catch(() => undefined);
     if (status === undefined) return false;
     if (status.problems.length > 0) ({ problems } = status);
     readyMs ??= performance.now();

@@ -55,6 +55,7 @@ export function missingIn(words: string, dataDir: string, path: string): string 
 /** Files that a start may find gone or changed without having to do anything. */
 export const disposable: ReadonlySet<FileClass> = new Set<FileClass>([
   'lock',
+  'disk-mark',
   'segment-preparing',
   'state-lock',
   'state-info',

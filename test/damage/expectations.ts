@@ -4,8 +4,8 @@ import { disposable, type Ending } from './ending.ts';
 import type { LogKind } from './field.ts';
 import type { FileClass } from './file-classes.ts';
 
-/** A damaged or missing log of a member. */
-const logLost: readonly Ending[] = [11];
+/** A damaged or missing log of a member, where another one is there to take it back. */
+const logLost: readonly Ending[] = ['taken-back'];
 
 /** Where a state comes from that cannot be used. */
 const rebuilt = (logs: LogKind): Ending => (logs === 'whole' ? 'from-log' : 'from-peer');
@@ -50,6 +50,7 @@ export function expected(kind: FileClass, damage: DamageKind, logs: LogKind): re
     case 'sealed-content':
       return damage === 'flip' ? ['from-peer', 'unharmed'] : ['from-peer'];
     case 'lock':
+    case 'disk-mark':
     case 'segment-preparing':
     case 'state-lock':
     case 'state-info':

@@ -30,6 +30,8 @@ const environment: Record<LogKind, Readonly<Record<string, string>>> = {
   },
 };
 
+const firstWrites = 200;
+
 /** One line of a node's log. */
 export interface LogLine {
   readonly event?: string;
@@ -63,10 +65,13 @@ export class Field {
   static async start(logs: LogKind, patienceMs: number): Promise<Field> {
     const cluster = await ProcessCluster.start({
       environment: { ...environment[logs], ROLLCALL_LOG_LEVEL: 'info' },
-      startWithinMs: patienceMs,
+      // Three processes at once, which all have yet to find each other.
+      startWithinMs: 2 * patienceMs,
     });
-    const truth = new Truth(0, new Map());
-    return new Field(logs, cluster, truth, patienceMs);
+    const field = new Field(logs, cluster, new Truth(0, new Map()), patienceMs);
+    // Enough that every kind of file has something to lose.
+    await field.scribe.bulk(firstWrites);
+    return field;
   }
 
   node(id: string): ProcessNode {

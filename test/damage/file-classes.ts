@@ -5,6 +5,7 @@
 export const fileClasses = [
   'identity',
   'lock',
+  'disk-mark',
   'segment-oldest',
   'segment-written',
   'segment-spare',
@@ -44,10 +45,13 @@ function claimOfState(name: string): Claim | undefined {
 /** `path`: relative to the data-dir. */
 export function claimOf(path: string): Claim | undefined {
   const [top = '', name, ...deeper] = path.split('/');
+  // What a node that lost its log keeps until it has its place again.
+  if (top === 'damaged-log' && name !== undefined) return 'passing';
   if (deeper.length > 0) return undefined;
   if (name === undefined) {
     if (top === 'identity.json') return 'identity';
     if (/^lock-[0-9a-f]{16}\.sock$/.test(top)) return 'lock';
+    if (top === 'disk-error.json') return 'disk-mark';
     if (top === 'state.sealed') return 'sealed-marker';
     if (top === 'identity.json.tmp' || top === 'state.sealed.tmp') return 'passing';
     return undefined;

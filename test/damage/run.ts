@@ -21,6 +21,8 @@ interface Run {
   readonly seed: number;
   readonly patienceMs: number;
   readonly report: (outcome: Outcome) => void;
+  /** No further cell is begun. */
+  readonly signal: AbortSignal;
 }
 
 /** The cells of one kind of log, one after the other. A cluster that did not become well again is given up for a new one. */
@@ -28,11 +30,13 @@ async function runCells(logs: LogKind, cells: readonly Cell[], run: Run): Promis
   let field: Field | undefined;
   try {
     for (const cell of cells) {
+      if (run.signal.aborted) return;
       field ??= await Field.start(logs, run.patienceMs);
       const began = performance.now();
       try {
         run.report(await runCell(field, cell, run.seed));
       } catch (error) {
+        if (run.signal.aborted) return;
         const reason = error instanceof Error ? error.message : String(error);
         const wrong = [reason, ...field.truth.verdict()];
         const ms = performance.now() - began;
@@ -44,6 +48,20 @@ async function runCells(logs: LogKind, cells: readonly Cell[], run: Run): Promis
   } finally {
     await field?.close();
   }
+}
+
+/** All clusters are gone when this ends, however it ends. */
+async function runAll(cells: readonly Cell[], run: Omit<Run, 'signal'>): Promise<void> {
+  const stop = new AbortController();
+  const interrupted = (): void => stop.abort();
+  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted);
+  const ended = await Promise.allSettled(
+    logKinds.map(async (logs) => {
+      const own = cells.filter((cell) => cell.logs === logs);
+      await runCells(logs, own, { ...run, signal: stop.signal });
+    }),
+  );
+  for (const end of ended) if (end.status === 'rejected') throw end.reason;
 }
 
 const minutes = (ms: number): string => `${(ms / 60_000).toFixed(1)} min`;
@@ -63,12 +81,7 @@ async function main(options: Options): Promise<number> {
     print(`[${outcomes.length}/${cells.length}, ${minutes(left)} left] ${lineOf(outcome, seed)}`);
   };
   print(`${cells.length} cells, seed ${seed}`);
-  await Promise.all(
-    logKinds.map((logs) => {
-      const own = cells.filter((cell) => cell.logs === logs);
-      return runCells(logs, own, { seed, patienceMs, report });
-    }),
-  );
+  await runAll(cells, { seed, patienceMs, report });
   const wrong = outcomes.filter((outcome) => outcome.wrong.length > 0);
   const empty = outcomes.filter(
     ({ ending, wrong: own }) => ending === undefined && own.length === 0,
@@ -81,7 +94,7 @@ async function main(options: Options): Promise<number> {
   print(`${summary} In ${minutes(performance.now() - began)}`);
   if (options.json === true) process.stdout.write(`${JSON.stringify({ seed, outcomes })}\n`);
   if (options.record === true) record(outcomes, summary);
-  return wrong.length > 0 || outcomes.length === 0 ? 1 : 0;
+  return wrong.length > 0 || outcomes.length < cells.length ? 1 : 0;
 }
 
 const several = (flags: string, what: string, choices: readonly string[]): Option =>
@@ -99,7 +112,7 @@ await new Command('test:damage')
   )
   .addOption(several('--log', 'clusters with whole or trimmed logs', logKinds))
   .option('--seed <n>', 'who is struck, and where in the file', '1')
-  .option('--patience <seconds>', 'for each thing that is waited for', '60')
+  .option('--patience <seconds>', 'for each thing that is waited for', '90')
   .option('--json', 'the outcomes as JSON, and nothing else')
   .option('--record', 'puts the table into docs/testing.md')
   .action(async (options: Options) => {

@@ -3,6 +3,7 @@ import { type FSWatcher, watch } from 'node:fs';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
 import { decodeMeta, metaKey } from '../../src/storage/keys.ts';
+import { writeDiskMark } from '../../src/storage/disk-mark.ts';
 import { readIdentity } from '../../src/storage/identity.ts';
 import { writeMarker } from '../../src/storage/sealed-marker.ts';
 import { stateFiles, statePaths } from '../../src/storage/state-files.ts';
@@ -42,6 +43,7 @@ type Way = (field: Field, node: ProcessNode) => Promise<StoredTree>;
 
 /** For what is not there at any time. */
 const ways: Partial<Record<FileClass, Way>> = {
+  'disk-mark': takeDownMarked,
   'segment-oldest': takeDownWithSeveral,
   'segment-spare': takeDownWithSpare,
   'segment-preparing': takeDownPreparing,
@@ -55,6 +57,14 @@ const ways: Partial<Record<FileClass, Way>> = {
 export function takeDown(field: Field, node: ProcessNode, kind: FileClass): Promise<StoredTree> {
   const way = ways[kind];
   return way === undefined ? takeDownHolding(field, node, kind) : way(field, node);
+}
+
+/** As a disk that failed leaves it. */
+async function takeDownMarked(field: Field, node: ProcessNode): Promise<StoredTree> {
+  await field.kill(node);
+  const reason = 'Writing the log failed: EIO';
+  await writeDiskMark(node.dataDir, { reason, unixTimeMs: 1_800_000_000_000 });
+  return readTree(node.dataDir);
 }
 
 async function takeDownWithSeveral(field: Field, node: ProcessNode): Promise<StoredTree> {

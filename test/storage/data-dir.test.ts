@@ -109,6 +109,7 @@ describe('the identity', () => {
     const otherNode = await refusal(open('n2'));
     expect(otherNode).toMatchObject({ exitCode: 14 });
     expect(otherNode.message).toContain('belongs to node n1, not to n2');
+    expect(otherNode.message).toContain('Start it with a data-dir of its own');
     const otherCluster = await refusal(open('n1', 'production'));
     expect(otherCluster).toMatchObject({ exitCode: 14 });
     expect(otherCluster.message).toContain('belongs to cluster test, not to production');
