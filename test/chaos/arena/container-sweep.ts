@@ -1,6 +1,7 @@
 // Takes away all that a compose project has, from its name alone: for a process on its way out, which waits for nothing, and
 // for what a run that was killed has left.
 import { runAtOnce } from './command.ts';
+import { endProcessesOf } from './sweep.ts';
 
 const prefix = 'rollcall-chaos-';
 const projectLabel = 'com.docker.compose.project';
@@ -33,8 +34,9 @@ function isAbandoned(project: string): boolean {
   }
 }
 
-/** Does nothing where nothing is left. */
+/** Does nothing where nothing is left. A command that is under way is ended first: it would go on making what is taken away. */
 export function sweepProject(project: string): void {
+  endProcessesOf(`COMPOSE_PROJECT_NAME=${project}`);
   const label = ['--filter', `label=${projectLabel}=${project}`];
   const sweep = (listing: readonly string[], removal: readonly string[]): void => {
     const left = linesOf(runAtOnce('docker', [...listing, '-q', ...label]));

@@ -23,7 +23,7 @@ export const passRule = (bridge: string): readonly string[] => [
 
 /** Ends its processes, takes its devices and mounts away, deletes its disks. Does nothing where nothing is left. */
 export function sweep(claim: Claim): void {
-  endProcesses(claim);
+  endProcessesOf(`${claimVariable}=${claim.token}`);
   unmountAll(claim);
   rmSync(disksOf(claim), { recursive: true, force: true });
   removeNetwork(claim);
@@ -31,9 +31,8 @@ export function sweep(claim: Claim): void {
   if (mountsOf(claim).length + namespacesOf(claim).length === 0) dropClaim(claim);
 }
 
-/** All that were started under this claim, whoever their parent is by now. */
-function processesOf({ token }: Claim): readonly number[] {
-  const mark = `${claimVariable}=${token}`;
+/** All that have this in their environment, whoever their parent is by now. */
+function processesOf(mark: string): readonly number[] {
   return readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number)
@@ -46,10 +45,11 @@ function processesOf({ token }: Claim): readonly number[] {
     });
 }
 
-function endProcesses(claim: Claim): void {
+/** With SIGKILL, all but this one, and whatever they start meanwhile; `mark` is "NAME=value" of their environment. */
+export function endProcessesOf(mark: string): void {
   const deadline = performance.now() + 10_000;
   for (;;) {
-    const left = processesOf(claim).filter((pid) => pid !== process.pid);
+    const left = processesOf(mark).filter((pid) => pid !== process.pid);
     for (const pid of left) {
       try {
         process.kill(pid, 'SIGKILL');
