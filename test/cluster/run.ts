@@ -1,5 +1,5 @@
 // npm run test:cluster [-- --quick]: server processes on real disks, killed, paused, told to stop, left behind, wiped, replaced
-// and added under write load with streaming watchers. After each round every guarantee is checked on the whole history.
+// and added, and with failing, slow and full disks, under write load with streaming watchers. After each round every guarantee is checked on the whole history.
 import { Command, Option } from 'commander';
 import { ProcessCluster } from '../support/process-cluster.ts';
 import { pollUntil } from '../support/poll.ts';
@@ -16,6 +16,7 @@ import {
   terminateLeader,
   wipeDuringAbsence,
 } from './faults.ts';
+import { runDisks } from './disks.ts';
 import { replaceDeadNode, runMembership } from './membership.ts';
 import { overtakePaused } from './overtake.ts';
 
@@ -132,6 +133,8 @@ const stages = {
 } as const;
 type Stage = keyof typeof stages;
 const stageNames = Object.keys(stages) as readonly Stage[];
+/** Has clusters of its own, on disks of its own. */
+const DISKS = 'disks';
 
 async function runCampaign(rounds: number, seed: number, only: Stage | undefined): Promise<void> {
   say(`three nodes, ${writerCount} writers, 3 watchers, ${rounds} rounds, seed ${seed}`);
@@ -155,13 +158,23 @@ await new Command('test:cluster')
   .option('--quick', 'five rounds instead of fourteen')
   .option('--rounds <n>', 'how many rounds')
   .option('--seed <n>', 'what the clients do', '1')
-  .addOption(new Option('--only <stage>', 'one stage, no rounds').choices(stageNames))
-  .action(async (options: { quick?: boolean; rounds?: string; seed: string; only?: Stage }) => {
-    const rounds = Number(options.rounds ?? (options.quick === true ? quickRounds : 14));
-    const began = performance.now();
-    await runCampaign(rounds, Number(options.seed), options.only);
-    const seconds = ((performance.now() - began) / 1000).toFixed(0);
-    const passed = options.only === undefined ? rounds + stageNames.length : 1;
-    say(`${passed} passed, 0 failed\nin ${seconds} s`);
-  })
+  .addOption(new Option('--only <stage>', 'one stage, no rounds').choices([...stageNames, DISKS]))
+  .action(
+    async (options: {
+      quick?: boolean;
+      rounds?: string;
+      seed: string;
+      only?: Stage | typeof DISKS;
+    }) => {
+      const rounds = Number(options.rounds ?? (options.quick === true ? quickRounds : 14));
+      const began = performance.now();
+      const { only } = options;
+      const seed = Number(options.seed);
+      if (only !== DISKS) await runCampaign(rounds, seed, only);
+      if (only === undefined || only === DISKS) await runDisks(seed);
+      const seconds = ((performance.now() - began) / 1000).toFixed(0);
+      const passed = only === undefined ? rounds + stageNames.length + 1 : 1;
+      say(`${passed} passed, 0 failed\nin ${seconds} s`);
+    },
+  )
   .parseAsync();

@@ -22,9 +22,9 @@ export function endProcess(
     flush();
     process.exit(EXIT.diskError);
   };
+  const unmarked = (error: unknown): void =>
+    end({ event: 'disk_not_marked', err: error }, 'the data-dir could not be marked');
   const endMarked = (reason: string): void => {
-    const unmarked = (error: unknown): void =>
-      end({ event: 'disk_not_marked', err: error }, 'the data-dir could not be marked');
     setTimeout(() => unmarked(new Error('the disk did not answer')), MARK_MS);
     mark(reason).then(() => end({ event: 'disk_marked' }, 'the next start says so'), unmarked);
   };
