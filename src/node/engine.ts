@@ -331,7 +331,7 @@ export class Engine {
   #tick(): void {
     this.#timePassed = false;
     const { leases, relay, writes, reads, rounds, flusher, registry, options } = this.#parts;
-    const { snapshotPull, snapshotSource, retention } = this.#parts;
+    const { snapshotPull, snapshotSource, retention, stateScrub } = this.#parts;
     const now = options.clock.now();
     rounds.tick(now);
     reads.tick();
@@ -343,6 +343,7 @@ export class Engine {
     snapshotPull.tick(now);
     snapshotSource.tick(now);
     retention.tick(now);
+    stateScrub.tick(now);
     this.#parts.ticked(now);
     this.#scrub(registry, now);
   }

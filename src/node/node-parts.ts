@@ -15,6 +15,7 @@ import type { Rounds } from './rounds.ts';
 import type { SnapshotPull } from './snapshot-pull.ts';
 import type { SnapshotSource } from './snapshot-source.ts';
 import type { StateFlusher } from './state-flusher.ts';
+import type { StateScrub } from './state-scrub.ts';
 import type { WatchHub, WatchPublisher } from './watch-hub.ts';
 import type { Writes } from './writes.ts';
 
@@ -33,6 +34,7 @@ export interface NodeParts {
   readonly snapshotPull: SnapshotPull;
   readonly snapshotSource: SnapshotSource;
   readonly retention: LogRetention;
+  readonly stateScrub: StateScrub;
   readonly reserve: DiskReserve;
   readonly room: RoomReports;
   readonly registryTime: RegistryTime;

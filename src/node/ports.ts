@@ -120,7 +120,7 @@ export interface StateStore {
   settle(): Promise<LogIndex>;
   /** Bytes on disk, staged and sealed content included; about. */
   bytes(): Promise<number>;
-  /** Resolves once the view is fixed. At most 4 at a time; beyond, rejects. */
+  /** Resolves once the view is fixed. At most 5 at a time; beyond, rejects. */
   snapshot(): Promise<StateSnapshot>;
   /** Begins to stage; what was staged before is discarded. One at a time. */
   stage(header: SnapshotHeader): Promise<SnapshotStage>;

@@ -154,6 +154,10 @@ export interface NodeStatus {
   readonly stateBytes: number;
   /** Bytes free on the disk of the data-dir, as last measured; 0 where that is not known. */
   readonly diskFreeBytes: number;
+  /** Records of the state on disk that the scrub under way has read back, or the last one had. */
+  readonly scrubbedRecords: number;
+  /** Unix time when a scrub last came to its end; 0 before the first. */
+  readonly scrubbedAtMs: number;
   readonly instances: number;
   readonly watches: number;
   readonly problems: readonly string[];

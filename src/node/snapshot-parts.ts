@@ -1,6 +1,7 @@
 // The parts of a node that move whole states: what is given to peers, what is taken from them, and how much log is kept
 // meanwhile.
 import { logIndex, type NodeId } from '../lib/ids.ts';
+import { imageHasher } from '../registry/index.ts';
 import type { AppliedPoint } from './applier.ts';
 import type { Engine } from './engine.ts';
 import { firstId } from './first-id.ts';
@@ -11,6 +12,7 @@ import type { Fatal } from './ports.ts';
 import type { NodeOptions } from './registry-node.ts';
 import { SnapshotPull } from './snapshot-pull.ts';
 import { SnapshotSource } from './snapshot-source.ts';
+import { StateScrub } from './state-scrub.ts';
 
 export interface SnapshotPartsHost {
   readonly options: NodeOptions;
@@ -21,7 +23,10 @@ export interface SnapshotPartsHost {
   readonly fatal: Fatal;
 }
 
-export type SnapshotParts = Pick<NodeParts, 'snapshotPull' | 'snapshotSource' | 'retention'>;
+export type SnapshotParts = Pick<
+  NodeParts,
+  'snapshotPull' | 'snapshotSource' | 'retention' | 'stateScrub'
+>;
 
 export function assembleSnapshots(
   host: SnapshotPartsHost,
@@ -43,7 +48,8 @@ export function assembleSnapshots(
     idleMs: limits.idleSnapshotMs,
     firstId: firstId(options.seed),
     log,
-    damaged: (error) => host.fatal(11, 'the state store could not be read back', error),
+    // The next start discards it, and makes it again.
+    damaged: (error) => host.fatal(10, 'the state store could not be read back', error),
   });
   const snapshotPull = new SnapshotPull({
     clock,
@@ -66,7 +72,14 @@ export function assembleSnapshots(
     log,
     failed: (error) => host.fatal(10, 'the state store could not be settled', error),
   });
-  return { snapshotPull, snapshotSource, retention };
+  const stateScrub = new StateScrub({
+    clock,
+    stateStore,
+    imageHasher,
+    damaged: (reason, cause) => host.fatal(10, reason, cause),
+    log,
+  });
+  return { snapshotPull, snapshotSource, retention, stateScrub };
 }
 
 /** One plain sentence each. */
@@ -76,8 +89,10 @@ export function snapshotProblems({ snapshotPull, retention }: SnapshotParts): re
 }
 
 /** Nothing more is given, taken or let go; what is on its way to the disk completes. */
-export function stopSnapshots({ snapshotPull, snapshotSource, retention }: SnapshotParts): void {
+export function stopSnapshots(parts: SnapshotParts): void {
+  const { snapshotPull, snapshotSource, retention, stateScrub } = parts;
   void snapshotPull.stop();
   snapshotSource.stop();
   retention.stop();
+  stateScrub.stop();
 }

@@ -26,6 +26,8 @@ export function nodeStatus(life: NodeLife): NodeStatus {
     logBytes: disk.logBytes,
     stateBytes: disk.stateBytes,
     diskFreeBytes: parts.reserve.freeBytes ?? 0,
+    scrubbedRecords: parts.stateScrub.records,
+    scrubbedAtMs: parts.stateScrub.scrubbedAtMs,
     instances: parts.registry.instanceCount,
     watches: parts.hub.count,
     problems: life.problems(),

@@ -40,7 +40,7 @@ export interface StateStoreOptions {
 }
 
 // Each keeps LevelDB from dropping what was overwritten since.
-const maxSnapshots = 4;
+const maxSnapshots = 5;
 
 /** Opens the state in `directory`, or an empty one if what is there cannot be verified.
  * @throws DiskError when not even an empty one can be made; UnknownFormatError, having changed nothing, when a later version wrote it. */

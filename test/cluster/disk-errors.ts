@@ -33,7 +33,7 @@ function expectThat(holds: boolean, what: string, cluster: ProcessCluster): void
 async function untilEnded(cluster: ProcessCluster, node: ProcessNode): Promise<void> {
   await pollUntil(() => !node.running, {
     what: `${node.id} to end for its disk`,
-    timeoutMs: 20_000,
+    timeoutMs: START_MS,
     explain: () => cluster.logTails(),
   });
   expectThat(
@@ -81,7 +81,7 @@ export async function failNthWrite(nth: number, lasts: boolean): Promise<void> {
   );
   const ended = logOf(node).length;
   node.start();
-  await cluster.waitForLeader();
+  await cluster.waitForLeader(START_MS);
   const said = logOf(node).slice(ended);
   for (const event of ['disk_suspect', 'disk_verified']) {
     expectThat(said.includes(`"${event}"`) === marked, `${event} where there is a mark`, cluster);
@@ -110,7 +110,7 @@ async function expectAll(node: ProcessNode, names: readonly string[]): Promise<v
 export async function failLeaderUnderLoad(campaign: Campaign): Promise<void> {
   await underLoad(campaign, async (load) => {
     const { cluster } = campaign;
-    const leader = await cluster.waitForLeader();
+    const leader = await cluster.waitForLeader(START_MS);
     const tracer = await Tracer.attach(cluster, leader, { kind: 'error', nth: 20, lasts: false });
     await untilEnded(cluster, leader);
     await tracer.detach();
@@ -121,7 +121,7 @@ export async function failLeaderUnderLoad(campaign: Campaign): Promise<void> {
     leader.start();
     await pollUntil(() => logOf(leader).includes('"disk_verified"'), {
       what: 'the verified start',
-      timeoutMs: 20_000,
+      timeoutMs: START_MS,
       explain: () => cluster.logTails(),
     });
     say(`  EIO at the leader under load: exit 10, the others went on, it came back verified`);

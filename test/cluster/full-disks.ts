@@ -39,7 +39,7 @@ export async function fullDisks(seed: number): Promise<void> {
 
 async function fillAll(campaign: Campaign, disks: SmallDisks, load: WriteLoad): Promise<void> {
   const { cluster } = campaign;
-  const leader = await cluster.waitForLeader();
+  const leader = await cluster.waitForLeader(START_MS);
   const [first, second] = cluster.nodes.filter((node) => node !== leader);
   const full = present(first, 'a follower');
   const spared = present(second, 'another follower');
@@ -61,7 +61,7 @@ async function fillAll(campaign: Campaign, disks: SmallDisks, load: WriteLoad): 
     await expectRefusals(cluster, [leader.id, full.id].toSorted());
     await expectLife(campaign, spared, client);
     await untilStateIsBehind(cluster, [leader, full]);
-    const leads = await cluster.waitForLeader();
+    const leads = await cluster.waitForLeader(START_MS);
     say(
       `  those of a majority are full: refused by name at every node; the rest goes on, ${leads.id} leads`,
     );
@@ -70,7 +70,7 @@ async function fillAll(campaign: Campaign, disks: SmallDisks, load: WriteLoad): 
     const clearedMs = performance.now();
     await pollUntil(() => register(client, 'room-again').then(() => true), {
       what: 'writes once there is room',
-      timeoutMs: 15_000,
+      timeoutMs: START_MS,
       explain: () => cluster.logTails(),
     });
     const tookMs = performance.now() - clearedMs;
@@ -135,7 +135,7 @@ async function expectLife(
   for (const id of ['leaves', 'silent']) {
     await pollUntil(() => told(id), {
       what: `every watcher to hear that "${id}" is gone`,
-      timeoutMs: 20_000,
+      timeoutMs: START_MS,
       explain: () => `${node.id} was asked\n${cluster.logTails()}`,
     });
   }
@@ -152,14 +152,18 @@ async function untilStateIsBehind(
 function untilProblem(cluster: ProcessCluster, node: ProcessNode, words: string): Promise<void> {
   return pollUntil(
     async () => (await node.status()).problems.some((problem) => problem.includes(words)),
-    { what: `${node.id} to say "${words}"`, timeoutMs: 15_000, explain: () => cluster.logTails() },
+    {
+      what: `${node.id} to say "${words}"`,
+      timeoutMs: START_MS,
+      explain: () => cluster.logTails(),
+    },
   );
 }
 
 function untilWell(cluster: ProcessCluster, node: ProcessNode): Promise<void> {
   return pollUntil(async () => (await node.status()).problems.length === 0, {
     what: `${node.id} to be well again`,
-    timeoutMs: 15_000,
+    timeoutMs: START_MS,
     explain: () => cluster.logTails(),
   });
 }

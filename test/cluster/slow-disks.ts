@@ -6,7 +6,7 @@ import { pollUntil } from '../support/poll.ts';
 import type { ProcessCluster, ProcessNode } from '../support/process-cluster.ts';
 import { say } from './campaign.ts';
 import { register } from './disk-errors.ts';
-import { Tracer } from './strace.ts';
+import { START_MS, Tracer } from './strace.ts';
 
 /** Three times what a leader may take. */
 const STUCK_MS = 3000;
@@ -61,7 +61,7 @@ export async function slowDisk(
   cluster: ProcessCluster,
   which: 'follower' | 'leader',
 ): Promise<void> {
-  const leader = await cluster.waitForLeader();
+  const leader = await cluster.waitForLeader(START_MS);
   const slow = which === 'leader' ? leader : cluster.nodes.find((node) => node !== leader);
   const node = present(slow, 'a node to slow down');
   const others = cluster.nodes.filter((other) => other !== node);
@@ -106,7 +106,7 @@ async function leads(nodes: readonly ProcessNode[]): Promise<boolean> {
 }
 
 async function caughtUp(cluster: ProcessCluster, node: ProcessNode): Promise<void> {
-  await cluster.waitForEqualHashes();
+  await cluster.waitForEqualHashes(cluster.nodes, START_MS);
   const { problems } = await node.status();
   if (problems.length > 0) throw new Error(`${node.id} is not well again: ${problems.join('; ')}`);
 }

@@ -84,7 +84,7 @@ export class Tracer {
 
   /** Log writes that were tampered with. */
   get injected(): number {
-    return readFileSync(this.#output, 'utf8').split('(INJECTED)').length - 1;
+    return readFileSync(this.#output, 'utf8').match(/\((INJECTED|DELAYED)\)/g)?.length ?? 0;
   }
 
   /** Lets go of the server, which goes on as before. */

@@ -151,15 +151,15 @@ export function describeStateSnapshots(
       await view.close();
     });
 
-    test('is refused beyond four, and possible again after a close', async () => {
+    test('is refused beyond five, and possible again after a close', async () => {
       await store.write(model.next({ put: { a: '1' } }));
       const open = [];
-      for (let count = 0; count < 4; count++) open.push(await store.snapshot());
-      await expect(store.snapshot()).rejects.toThrow('4 snapshots');
+      for (let count = 0; count < 5; count++) open.push(await store.snapshot());
+      await expect(store.snapshot()).rejects.toThrow('5 snapshots');
       await open[0]?.close();
       await open[0]?.close();
       const again = await store.snapshot();
-      await expect(store.snapshot()).rejects.toThrow('4 snapshots');
+      await expect(store.snapshot()).rejects.toThrow('5 snapshots');
       for (const view of [...open, again]) await view.close();
       await (await store.snapshot()).close();
     });

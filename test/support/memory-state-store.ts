@@ -40,7 +40,7 @@ interface Undo {
 
 /** LevelDB syncs its directory itself whenever it has filled a buffer: older batches than these are safe. */
 const MAX_UNSETTLED = 64;
-const MAX_SNAPSHOTS = 4;
+const MAX_SNAPSHOTS = 5;
 
 export function emptyMemoryState(): MemoryState {
   return { records: new Map(), last: undefined, sealed: undefined, unsettled: [] };

@@ -230,6 +230,8 @@ export function encodeStatusResponse(status: NodeStatus, version: string): Buffe
   putLong(writer, 18, status.logBytes);
   putLong(writer, 19, status.stateBytes);
   putLong(writer, 20, status.diskFreeBytes);
+  putLong(writer, 21, status.scrubbedRecords);
+  putLong(writer, 22, status.scrubbedAtMs);
   return finish(writer);
 }
 

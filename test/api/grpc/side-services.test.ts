@@ -63,6 +63,8 @@ describe('Cluster', () => {
       log_bytes: String(world.node.status().logBytes),
       state_bytes: String(world.node.status().stateBytes),
       disk_free_bytes: '0',
+      scrubbed_records: '0',
+      scrubbed_at_ms: '0',
     });
     expect(Number(answer.first_index)).toBeGreaterThan(0);
   });
