@@ -82,7 +82,7 @@ export class Tracer {
     return new Tracer(child, output);
   }
 
-  /** Log writes that were tampered with. */
+  /** Writes that were tampered with; all of them are told once it has let go. */
   get injected(): number {
     return readFileSync(this.#output, 'utf8').match(/\((INJECTED|DELAYED)\)/g)?.length ?? 0;
   }
