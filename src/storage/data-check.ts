@@ -8,6 +8,7 @@ import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { decodeClusterRecord } from '../node/cluster-record.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { type Rebuilt, rebuild, type SurveyedState, surveyState } from './data-survey.ts';
+import { DAMAGED_LOG } from './lost-data.ts';
 import { DISK_MARK } from './disk-mark.ts';
 import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError, DamagedLogError, DiskError } from './errors.ts';
@@ -60,6 +61,7 @@ const replace =
   'Do not delete anything. If the other members are a majority, keep these files and replace this node ("Replace a dead node" in ' +
   'docs/operations.md); otherwise see docs/recovery.md.';
 const useThat = 'Nothing here is lost. Keep it as it is, and use the version that wrote it.';
+const byItself = `Start the node: while the others are a majority it gives this log up and comes back by itself. ${replace}`;
 const fromLog = 'Nothing to do: the next start makes it again from the log, which is whole.';
 const fromLeader =
   'Start the node while the others are a majority: it gets the state from the leader as a snapshot, and serves nothing before. If ' +
@@ -114,7 +116,7 @@ export async function checkLocked(directory: string): Promise<DataCheck> {
 
 function checkNames(names: readonly string[]): readonly Finding[] {
   const known =
-    /^(identity\.json(\.tmp)?|disk-error\.json|wal|state(\.incoming|\.sealed|\.sealed\.tmp|\.old)?|former-.*|epoch\.new)$/;
+    /^(identity\.json(\.tmp)?|disk-error\.json|wal|state(\.incoming|\.sealed|\.sealed\.tmp|\.old)?|damaged-log|former-.*|epoch\.new)$/;
   const strange = names.filter((name) => !known.test(name));
   const findings: Finding[] = [];
   if (names.includes(EPOCH_BUILT) && names.includes('identity.json')) {
@@ -133,6 +135,10 @@ function checkNames(names: readonly string[]): readonly Finding[] {
   if (names.includes(DISK_MARK)) {
     const text =
       'A node ended here because the disk refused a write, a sync or a read. Its next start verifies everything, and takes the mark away.';
+    findings.push({ part: 'directory', verdict: 'note', text, advice: '' });
+  }
+  if (names.includes(DAMAGED_LOG)) {
+    const text = 'A log was given up here and is kept in damaged-log, a data-dir of its own.';
     findings.push({ part: 'directory', verdict: 'note', text, advice: '' });
   }
   if (strange.length > 0) {
@@ -170,9 +176,10 @@ async function checkIdentity(
     return undefined;
   }
   const { nodeId, clusterId, clusterUuid, incarnation } = identity;
+  const outside = identity.replaces === undefined ? 'has not joined' : 'has not come back to';
   const cluster =
     clusterUuid === ''
-      ? `has not joined cluster ${clusterId} yet`
+      ? `${outside} cluster ${clusterId} yet`
       : `belongs to cluster ${clusterId} (${clusterUuid})`;
   add('sound', `This is node ${nodeId}, incarnation ${incarnation}, and ${cluster}.`);
   return identity;
@@ -196,7 +203,7 @@ async function checkLog(
     }
     if (!(error instanceof DamagedLogError)) throw error;
     const [what = error.message] = error.message.split('. ');
-    add('damaged', `${what}.`, replace);
+    add('damaged', `${what}.`, byItself);
     return undefined;
   }
   const { floor, lastIndex, hardState } = log.image;

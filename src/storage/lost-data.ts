@@ -13,7 +13,7 @@ import { type Identity, IDENTITY_FILE, readIdentity, writeIdentity } from './ide
 import { type StateFiles, stateFiles } from './state-files.ts';
 
 /** What was set aside, in the data-dir. */
-const DAMAGED_LOG = 'damaged-log';
+export const DAMAGED_LOG = 'damaged-log';
 
 /** What belongs to one incarnation, beside its identity. The state is worth nothing without the log, whose vote and entries it lacks. */
 const PARTS = ['wal', 'state.sealed', 'state.sealed.tmp', 'state.incoming', 'state.old', 'state'];

@@ -6,7 +6,9 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStorage, type Storage } from '../../src/cli/server/open-storage.ts';
+import { codeAtRun } from '../../src/cli/server/process-end.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
+import { DamagedLogError } from '../../src/storage/errors.ts';
 import type { Identity } from '../../src/storage/identity.ts';
 import { readIdentity } from '../../src/storage/identity.ts';
 import { makeDataDir } from '../support/data-dirs.ts';
@@ -72,6 +74,14 @@ const losses: readonly (readonly [string, () => Promise<void>])[] = [
   ['it is that of another node', ofAnotherNode],
   ['it is an older copy than the state', olderThanTheState],
 ];
+
+test('damage found by a running node ends it so that it is started again, unless an operator wants to look', () => {
+  const damage = new DamagedLogError('1.wal', 512, 'rot');
+  expect(codeAtRun(11, damage, 'auto')).toBe(10);
+  expect(codeAtRun(11, damage, 'never')).toBe(11);
+  expect(codeAtRun(11, new Error('the state store cannot be read back'), 'auto')).toBe(11);
+  expect(codeAtRun(13, damage, 'auto')).toBe(13);
+});
 
 describe('G14: a log that is lost', () => {
   test.for(losses)(

@@ -2,7 +2,8 @@
 // operator what kind of end it was.
 import type { Fatal } from '../../node/ports.ts';
 import type { ProcessLogger } from '../../telemetry/logger.ts';
-import { isOutOfSpace } from '../../storage/errors.ts';
+import type { NodeConfig } from '../../config/load-config.ts';
+import { DamagedLogError, isOutOfSpace } from '../../storage/errors.ts';
 import { EXIT, exitMeaning } from '../exit-codes.ts';
 
 /** A disk that does not even take the mark must not keep the process. */
@@ -43,6 +44,17 @@ export function endProcess(
       endMarked(`${reason}: ${messageOf(cause)}`);
     else process.exit(exitCode);
   };
+}
+
+/** Damage that a running node finds in its log: whoever starts it again starts what gives the log up (docs/adr/0018). Where an operator wants to
+ * look first, it stays what it is. */
+export function codeAtRun(
+  code: FatalCode,
+  cause: unknown,
+  repair: NodeConfig['repair'],
+): FatalCode {
+  const returns = repair === 'auto' && cause instanceof DamagedLogError;
+  return code === EXIT.damagedData && returns ? EXIT.diskError : code;
 }
 
 /** What nobody caught is a defect of ours: the process cannot know what was left half done. */

@@ -23,7 +23,7 @@ import { softwareVersion } from '../software-version.ts';
 import { systemClock } from '../system-clock.ts';
 import { joinRequest } from './join-cluster.ts';
 import { openStorage, type Storage } from './open-storage.ts';
-import { endProcess, exitCodeOf, guardProcess, messageOf } from './process-end.ts';
+import { codeAtRun, endProcess, exitCodeOf, guardProcess, messageOf } from './process-end.ts';
 
 /** A 32-bit seed for every generator of this process. */
 const SEEDS = 2 ** 32;
@@ -50,7 +50,9 @@ export async function runServer(
   const { log } = logger;
   const mark = (reason: string): Promise<void> =>
     writeDiskMark(config.dataDir, { reason, unixTimeMs: systemClock.unixNow() });
-  const fatal = endProcess(logger, mark);
+  const end = endProcess(logger, mark);
+  const fatal: Fatal = (code, reason, cause) =>
+    end(codeAtRun(code, cause, config.repair), reason, cause);
   guardProcess(fatal);
   for (const warning of [...warnings, ...poolWarning(context)]) log.warn(warning);
 
