@@ -41,6 +41,7 @@ const counters = [
   'wipedDisks',
   'flippedBits',
   'damagedLogs',
+  'logsReturned',
   'fullDisks',
   'shortages',
   'starvedLogs',

@@ -3,7 +3,8 @@ import type { Logger } from 'pino';
 import { type NodeId, nodeId } from '../../src/lib/ids.ts';
 import type { Random } from '../../src/lib/random.ts';
 import { createNode } from '../../src/node/node.ts';
-import type { Member, MemberIdentity } from '../../src/node/peer-protocol.ts';
+import { lossOf } from '../../src/node/lost-log.ts';
+import type { LostLog, Member, MemberIdentity } from '../../src/node/peer-protocol.ts';
 import type { NodeOptions, RegistryNode } from '../../src/node/registry-node.ts';
 import { DamagedLogError, DiskError } from '../../src/storage/errors.ts';
 import { openWal } from '../../src/storage/wal/open-wal.ts';
@@ -40,6 +41,8 @@ interface Life {
 const isOfTheDisk = (error: unknown): boolean =>
   error instanceof DiskError || error instanceof DamagedLogError;
 
+/** A supervisor starts it again. */
+const RESTART_MS = 200;
 const RESERVE_BYTES = 1 << 20;
 
 const peerAddress = (member: string): string => `sim:${member}`;
@@ -65,7 +68,12 @@ export class Machine {
   #joins = false;
   /** It is switched off, and stays so until it joins. */
   off: boolean;
-  #formed = false;
+  /** Of the cluster that its log has made it a member of. */
+  #clusterUuid = '';
+  /** Its log was lost, and it asks for its place. */
+  #replaces: LostLog | undefined;
+  /** From then until it has its place again. */
+  returning = false;
   #lives = 0;
   #life: Life | undefined;
 
@@ -130,7 +138,7 @@ export class Machine {
 
   /** Starts a process on what the disks hold, unless one runs. */
   start(): void {
-    if (this.#life !== undefined || this.off || (this.lost && this.rotten)) return;
+    if (this.#life !== undefined || this.off) return;
     const process: Process = {
       name: `${this.id}/${++this.#lives}`,
       alive: true,
@@ -170,10 +178,17 @@ export class Machine {
   /** The disk is gone, and an empty one in its place. */
   wipe(): void {
     this.crash(true);
+    this.#begin();
+    this.#replaces = undefined;
+    this.returning = false;
+  }
+
+  /** An empty data-dir, with a name of its own. */
+  #begin(): void {
     this.disk.replace();
     this.state.replace();
     this.#floorIndex = 0;
-    this.#formed = false;
+    this.#clusterUuid = '';
     this.#incarnation = drawIncarnation(this.#random);
     this.#world.ledger.wiped(this.id, this.#incarnation);
     this.lost = true;
@@ -232,7 +247,7 @@ export class Machine {
       segmentBytes: parameters.segmentBytes,
       maxFrameBytes: parameters.maxFrameBytes,
       owner: this.#incarnation,
-      formed: this.#formed,
+      formed: this.#clusterUuid !== '',
       files: this.disk.files,
       log: log(this.id),
     });
@@ -268,14 +283,16 @@ export class Machine {
             nodeId: nodeId(member),
             peerAddress: peerAddress(member),
           })),
-      ...this.#joinOption(process),
+      ...this.#wayIn(process),
       logStore,
       stateStore: this.state.open(process, wal.image.floor.index),
       transport,
-      markFormed: async () => {
+      markFormed: async (clusterUuid) => {
         await timeline.sleep(parameters.writeMs, process, `disk ${process.name} identity`);
-        this.#formed = true;
+        this.#clusterUuid = clusterUuid;
+        this.#replaces = undefined;
       },
+      restored: () => this.#restored(),
       freeSpace: () => this.disk.freeSpace(process),
       clock,
       log: log(this.id),
@@ -292,7 +309,8 @@ export class Machine {
     ledger.restarted(this.id);
   }
 
-  #joinOption(process: Process): Pick<NodeOptions, 'join'> {
+  #wayIn(process: Process): Pick<NodeOptions, 'join' | 'replaces'> {
+    if (this.#replaces !== undefined) return { replaces: this.#replaces };
     return this.#joins ? { join: (self) => this.#world.ask(self, process) } : {};
   }
 
@@ -309,8 +327,13 @@ export class Machine {
   #fatal(life: Life, code: number, reason: string): void {
     if (this.#life !== life) return;
     this.#world.coverage.count('fatals');
-    if (code === 11 && this.rotten) this.#refused();
-    else if (code !== 10 || this.#innocent === 0) {
+    if (code === 11 && this.rotten) {
+      // Found while it ran: whoever starts it again finds it at the start.
+      this.#world.timeline.after(RESTART_MS, undefined, `${this.id} restarts`, () => this.start());
+    } else if (code === 11 && this.#replaces !== undefined) {
+      // Nobody was there to take it back: an operator starts it again, or heals what was cut.
+      this.#world.timeline.after(RESTART_MS, undefined, `${this.id} restarts`, () => this.start());
+    } else if (code !== 10 || this.#innocent === 0) {
       this.#world.blame('node', `${this.id} ended with exit code ${code}: ${reason}`);
     }
     this.#forgive();
@@ -319,18 +342,42 @@ export class Machine {
 
   #failed(life: Life, error: unknown): void {
     if (this.#life !== life) return;
-    if (error instanceof DamagedLogError && this.rotten) this.#refused();
-    else if (!isOfTheDisk(error) || this.#innocent + this.disk.foundFull === 0) {
+    if (error instanceof DamagedLogError && this.rotten) return this.#giveUpLog(error);
+    if (!isOfTheDisk(error) || this.#innocent + this.disk.foundFull === 0) {
       this.#world.blame('node', `${this.id} does not start: ${String(error)}`);
     }
     this.#forgive();
     this.crash(false);
   }
 
-  /** Damage that was made is found, and nothing of it is ever served (G13). */
-  #refused(): void {
-    this.#world.coverage.count('damagedLogs');
-    this.lost = true;
+  /** Damage that was made is found, and nothing of it is ever served (G13): as the data-dir on disk does (storage/lost-data.ts), in one
+   * step. One that belongs to no cluster yet begins as any empty one. */
+  #giveUpLog({ damage }: DamagedLogError): void {
+    const { coverage, ledger, parameters } = this.#world;
+    coverage.count('damagedLogs');
+    this.crash(false);
+    const known = ledger.membership.committed?.members.map(({ nodeId: id }) => id);
+    const others = (known ?? parameters.nodes).filter((id) => id !== this.id);
+    const members = others.map((id) => ({ nodeId: nodeId(id), peerAddress: peerAddress(id) }));
+    const former = {
+      incarnation: this.#incarnation,
+      clusterUuid: this.#clusterUuid,
+      replaces: this.#replaces,
+    };
+    const loss = lossOf(former, { found: damage, members });
+    this.#begin();
+    this.rotten = false;
+    this.#forgive();
+    this.#replaces = loss.kind === 'lost' ? loss.lost : undefined;
+    this.returning = loss.kind === 'lost';
+    this.start();
+  }
+
+  #restored(): void {
+    if (!this.returning) return;
+    this.returning = false;
+    this.lost = false;
+    this.#world.coverage.count('logsReturned');
   }
 
   get #innocent(): number {

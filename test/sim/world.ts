@@ -121,7 +121,7 @@ export class World {
       coverage,
       machines: new Map(this.machines.map((machine) => [machine.id, machine])),
       members: () => this.voters,
-      changing: () => this.#operator.busy,
+      changing: () => this.#operator.busy || this.machines.some(({ returning }) => returning),
       machine: (name) => this.#named(name),
       untilMs: parameters.chaosMs,
       healed: () => this.healed,
