@@ -5,7 +5,8 @@ import { expectUnharmed, openCampaign } from '../compose/campaign-in-containers.
 import { pollUntil } from '../support/poll.ts';
 import { ProcessCluster, ProcessNode } from '../support/process-cluster.ts';
 
-const patienceMs = 90_000;
+/** Of a machine that has much else to do. */
+const patienceMs = 240_000;
 
 /** The node with its name, addresses and data, as another build runs it. */
 function asBuild(
