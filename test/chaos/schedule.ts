@@ -31,7 +31,7 @@ export interface ScheduleSettings {
 }
 
 /** Members change one at a time: two faults that do it would wait for each other. */
-const memberChanges: ReadonlySet<FaultKind> = new Set(['wipe', 'changeMembers']);
+const memberChanges: ReadonlySet<FaultKind> = new Set(['wipe', 'rotLog', 'changeMembers']);
 
 /** Whether a fault may strike while the others are in effect. */
 export function composes(others: readonly FaultKind[], kind: FaultKind, nodes: number): boolean {

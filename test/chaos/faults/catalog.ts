@@ -11,6 +11,7 @@ import { changeMembers, wipe } from './members.ts';
 import { pauseAll, pauseLeader, wakeCutOff } from './pauses.ts';
 import { powerCut, powerCutAll } from './power.ts';
 import { herd } from './readers.ts';
+import { rotLog } from './rotten-log.ts';
 import { rollingRestart, rollingUpgrade } from './restarts.ts';
 import { diskError, slowDisk } from './slow-disk.ts';
 import { tornTail } from './torn-tail.ts';
@@ -35,6 +36,7 @@ export const faults: Readonly<Record<FaultKind, Fault>> = {
   fullDisk,
   fullDisks,
   tornTail,
+  rotLog,
   powerCut,
   powerCutAll,
   damageState,

@@ -33,6 +33,8 @@ export type FaultKind =
   | 'fullDisk'
   | 'fullDisks'
   | 'tornTail'
+  /** A bit in the middle of the log has flipped. */
+  | 'rotLog'
   | 'powerCut'
   | 'powerCutAll'
   /** Files of the state store deleted or damaged while the node is down. */

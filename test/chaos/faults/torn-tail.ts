@@ -63,8 +63,11 @@ function tornFrame(random: Random, { segmentId, sequence, previousCrc }: LogEnd)
   return frame;
 }
 
-/** Leaves half a write behind the end of a log; says where. */
-export async function tearTail(dataDir: string, random: Random): Promise<string> {
+/** Finds the segment that is written to; `work` has it open, and says what was done there. */
+async function inLastSegment(
+  dataDir: string,
+  work: (file: FileHandle, end: LogEnd) => Promise<string>,
+): Promise<string> {
   const directory = join(dataDir, 'wal');
   const names = (await readdir(directory)).filter((name) => segmentIdOf(name) !== undefined);
   for (const name of names.toSorted().toReversed()) {
@@ -73,16 +76,37 @@ export async function tearTail(dataDir: string, random: Random): Promise<string>
       if (isZeroSector(await readSectors(file, 0, 1), 0)) continue;
       const end = await endOf(file);
       if (end === undefined) break;
-      if (!end.torn) {
-        await file.write(tornFrame(random, end), 0, undefined, end.sector * sectorBytes);
-        await file.sync();
-      }
-      return `${name} at byte ${end.sector * sectorBytes}`;
+      const done = await work(file, end);
+      await file.sync();
+      return `${name} at byte ${done}`;
     } finally {
       await file.close();
     }
   }
   throw new NoEffect('the log ends with a segment, nothing may follow there');
+}
+
+/** Leaves half a write behind the end of a log; says where. */
+export function tearTail(dataDir: string, random: Random): Promise<string> {
+  return inLastSegment(dataDir, async (file, end) => {
+    const at = end.sector * sectorBytes;
+    if (!end.torn) await file.write(tornFrame(random, end), 0, undefined, at);
+    return `${at}`;
+  });
+}
+
+const leastSectors = 10;
+
+/** Flips one bit of a frame with whole ones behind it: no crash does that. */
+export function rotFrame(dataDir: string, random: Random): Promise<string> {
+  return inLastSegment(dataDir, async (file, end) => {
+    if (end.sector < leastSectors) throw new NoEffect('there is too little in the log to rot');
+    const at = random.integer(sectorBytes, (end.sector >>> 1) * sectorBytes);
+    const byte = Buffer.alloc(1);
+    await file.read(byte, 0, 1, at);
+    await file.write(Buffer.from([byte.readUInt8(0) ^ (1 << random.integer(0, 8))]), 0, 1, at);
+    return `${at}`;
+  });
 }
 
 export const tornTail: Fault = {

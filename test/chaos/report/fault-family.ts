@@ -34,6 +34,7 @@ export const familyOf: Readonly<Record<FaultKind, Family>> = {
   fullDisk: 'disk',
   fullDisks: 'disk',
   tornTail: 'disk',
+  rotLog: 'disk',
   powerCut: 'disk',
   powerCutAll: 'disk',
   damageState: 'disk',

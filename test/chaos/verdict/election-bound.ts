@@ -42,6 +42,7 @@ export const justifiedTerms: Readonly<Record<FaultKind, Allowance>> = {
   fullDisk: once,
   fullDisks: once,
   tornTail: once,
+  rotLog: { terms: 10, perSecond: 0 },
   powerCut: once,
   powerCutAll: once,
   damageState: once,
