@@ -329,8 +329,8 @@ describe('the source', () => {
       );
     }
     await world.clock.settle();
-    expect(answers.filter((id) => id === '')).toHaveLength(2);
-    expect(node.source.open()).toHaveLength(4);
+    expect(answers.filter((id) => id === '')).toHaveLength(1);
+    expect(node.source.open()).toHaveLength(5);
   });
 
   test('does not remember requests without limit (G17)', async () => {
