@@ -8,7 +8,7 @@ import { readIdentity, writeIdentity } from '../../src/storage/identity.ts';
 import type { ProcessNode } from '../support/process-cluster.ts';
 import { type Cell, type Role, seedOf } from './cells.ts';
 import { damageFile } from './damages.ts';
-import { type Ending, endingOf, lastWords, missingIn, nameOf } from './ending.ts';
+import { type Ending, endingOf, lastWords, missingIn, nameOf, saysCut } from './ending.ts';
 import { expected } from './expectations.ts';
 import type { Field } from './field.ts';
 import { Witness } from './readers.ts';
@@ -53,8 +53,12 @@ export async function runCell(field: Field, cell: Cell, seed: number): Promise<O
     await field.untilWell();
     return finish({ ending: undefined, story: done.why, wrong: field.truth.verdict() });
   }
-  const { ending, told, words } = await outlive(field, victim, away, random);
+  const { ending, told, words, cut } = await outlive(field, victim, away, random);
+  const allowed = expected(cell.file, cell.damage, cell.logs);
   const wrong: string[] = [];
+  // Whatever came of it: what was acknowledged must not be taken for torn.
+  if (cut && !allowed.includes('cut'))
+    wrong.push('the end of the log was cut, and it was not torn');
   if (typeof ending === 'number') {
     const missing = missingIn(words, victim.dataDir, done.path);
     if (missing !== undefined) wrong.push(`refused without instructions: ${missing}`);
@@ -65,7 +69,6 @@ export async function runCell(field: Field, cell: Cell, seed: number): Promise<O
   if (typeof ending !== 'number') await field.votes(victim);
   await field.untilWell();
   if (!told) wrong.push('what was found was said neither in Status nor in the log');
-  const allowed = expected(cell.file, cell.damage, cell.logs);
   if (!allowed.includes(ending))
     wrong.push(`${nameOf(ending)} instead of ${allowed.map(nameOf).join(', or ')}`);
   wrong.push(...field.truth.verdict());
@@ -106,27 +109,33 @@ async function strike(
   random: Random,
 ): Promise<Struck> {
   const files = filesOf(cell.file, tree);
-  const path = files[cell.file === 'sealed-content' ? random.integer(0, files.length) : 0];
-  if (path === undefined) throw new Error(`there is no ${cell.file} to damage`);
+  const first = files[0];
+  if (first === undefined) throw new Error(`there is no ${cell.file} to damage`);
   const other = treeOf(present(field.others(victim)[random.integer(0, 2)], 'another node'));
   const old = field.old(victim);
-  const target = join(victim.dataDir, path);
-  if (cell.file === 'lock') return strikeLock(target, path, cell);
+  if (cell.file === 'lock') return strikeLock(join(victim.dataDir, first), first, cell);
   if (cell.file === 'wal-directory' || cell.file === 'state-directory') {
-    return strikeDirectory(victim.dataDir, path, cell, { old, other });
+    return strikeDirectory(victim.dataDir, first, cell, { old, other });
   }
-  const donor = (from: StoredTree | undefined) => {
-    if (from === undefined) return undefined;
-    return from.get(path) ?? from.get(alike(cell, path, from) ?? '');
-  };
   const unformed = cell.file === 'identity' ? await identityBefore(victim.dataDir) : undefined;
-  const donors = { old: unformed ?? donor(old), other: donor(other) };
-  const file = present(tree.get(path), 'the file was listed');
-  const damaged = damageFile(cell.damage, file, random, donors);
-  if (damaged.kind === 'void') return damaged;
-  rmSync(target);
-  if (damaged.kind === 'content') writeStored(target, damaged.file);
-  return { kind: 'done', path, what: damaged.what };
+  // Sealed content is several files, of which one is struck that can be.
+  const from = cell.file === 'sealed-content' ? random.integer(0, files.length) : 0;
+  let why = '';
+  for (const path of [...files.slice(from), ...files.slice(0, from)]) {
+    const donor = (whose: StoredTree | undefined): StoredFile | undefined =>
+      whose?.get(path) ?? whose?.get(alike(cell, path, whose) ?? '');
+    const donors = { old: unformed ?? donor(old), other: donor(other) };
+    const file = present(tree.get(path), 'the file was listed');
+    const damaged = damageFile(cell.damage, file, random, donors);
+    if (damaged.kind === 'void') {
+      ({ why } = damaged);
+      continue;
+    }
+    rmSync(join(victim.dataDir, path));
+    if (damaged.kind === 'content') writeStored(join(victim.dataDir, path), damaged.file);
+    return { kind: 'done', path, what: damaged.what };
+  }
+  return { kind: 'void', why };
 }
 
 /** As the identity was before the node had joined its cluster: since then it never changes. */
@@ -193,8 +202,9 @@ interface Outlived {
   readonly ending: Ending;
   /** What was repaired was told. */
   readonly told: boolean;
-  /** Why it ended, if it did. */
+  /** Why it ended, if it did; else what it complained of. */
   readonly words: string;
+  readonly cut: boolean;
 }
 
 /** The damaged node starts, and ends or is well again; others write meanwhile as far as they can. */
@@ -226,7 +236,7 @@ async function outlive(
     const ending = endingOf(victim.running ? undefined : victim.exitCode, lines);
     const silent = ending === 'from-log' && !lines.some(({ event }) => event === 'state_discarded');
     const words = typeof ending === 'number' ? lastWords(lines) : problems.join(' | ');
-    return { ending, told: !silent || problems.length > 0, words };
+    return { ending, told: !silent || problems.length > 0, words, cut: saysCut(lines) };
   } finally {
     await witness.stop();
   }

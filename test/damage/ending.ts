@@ -31,8 +31,12 @@ export function endingOf(exitCode: number | undefined, lines: readonly LogLine[]
   if (said('snapshot_installed')) return 'from-peer';
   const begun = lines.find(({ event }) => event === 'running')?.applied_index ?? Infinity;
   if (said('state_discarded') || begun <= 1) return 'from-log';
-  return lines.some(({ msg }) => msg?.includes('was torn') === true) ? 'cut' : 'unharmed';
+  return saysCut(lines) ? 'cut' : 'unharmed';
 }
+
+/** It took something for the rest of a write that was under way. */
+export const saysCut = (lines: readonly LogLine[]): boolean =>
+  lines.some(({ msg }) => msg?.includes('was torn') === true);
 
 /** Everything a node that ended has said about why. */
 export function lastWords(lines: readonly LogLine[]): string {

@@ -38,10 +38,12 @@ export function expected(kind: FileClass, damage: DamageKind, logs: LogKind): re
       return damage === 'flip' ? [again, 'unharmed'] : [again];
     case 'state-current':
       return [again];
+    case 'state-directory':
+      // An older state that is whole is a state: the log has the rest. Somebody else's never is.
+      return damage === 'old' ? [again, 'unharmed'] : [again];
     case 'state-log':
     case 'state-manifest':
-    case 'state-directory':
-      // An older state that is whole is a state: the log has the rest.
+      // LevelDB drops what comes after the damage, and what came before is an older state.
       return [again, 'unharmed'];
     case 'staged':
     case 'sealed-marker':

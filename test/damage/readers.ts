@@ -10,6 +10,7 @@ import type { RegistryClient } from '../../src/rpc/gen/rollcall/v1/Registry.ts';
 import type { WatchRequest } from '../../src/rpc/gen/rollcall/v1/WatchRequest.ts';
 import type { WatchResponse__Output } from '../../src/rpc/gen/rollcall/v1/WatchResponse.ts';
 import { registryClient, unary } from '../support/grpc-client.ts';
+import { endpoint, padding } from './scribe.ts';
 import { type Catalogue, contentOf, type Told, type Truth } from './truth.ts';
 
 type Level = Extract<Consistency, string>;
@@ -17,10 +18,11 @@ const levels = ['STALE', 'LINEARIZABLE', 'BOUNDED'] as const satisfies readonly 
 const maxStalenessMs = 5000;
 const askEveryMs = 15;
 
-const entryOf = (instance: Instance__Output): readonly [string, string] => [
-  instance.instance_id,
-  contentOf(instance.metadata['mark'] ?? '', instance.revision),
-];
+function entryOf(instance: Instance__Output): readonly [string, string] {
+  const { instance_id: id, metadata, host, port, revision } = instance;
+  const whole = metadata['padding'] === padding && host === endpoint.host && port === endpoint.port;
+  return [id, contentOf(whole ? (metadata['mark'] ?? '') : 'spoiled', revision)];
+}
 
 /** The whole catalogue through one node, in one page. */
 export async function readAll(

@@ -11,7 +11,8 @@ const pauseMs = 10;
 /** Instances that take turns in being there. */
 const names = 160;
 /** So that a state of them fills some pages. */
-const padding = 'p'.repeat(400);
+export const padding = Array.from({ length: 60 }, (_, number) => `p${number * 7919}`).join('');
+export const endpoint = { host: '10.0.0.1', port: 1000 } as const;
 const bulkWriters = 16;
 
 export class Scribe {
@@ -92,8 +93,7 @@ async function attempt(client: RegistryClient, op: Op): Promise<number> {
   const instance = {
     service_name: `service-${id.length}`,
     instance_id: id,
-    host: '10.0.0.1',
-    port: 1000,
+    ...endpoint,
     ttl_ms: 86_400_000,
     metadata: { mark, padding },
   };

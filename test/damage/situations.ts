@@ -1,13 +1,15 @@
 // Brings a node to where a file of the wanted kind lies in its data-dir, and leaves it down.
-import { type FSWatcher, watch } from 'node:fs';
+import { statSync, watch } from 'node:fs';
 import { join } from 'node:path';
 import { ClassicLevel } from 'classic-level';
+import { deferred } from '../../src/lib/deferred.ts';
 import { decodeMeta, metaKey } from '../../src/storage/keys.ts';
 import { writeDiskMark } from '../../src/storage/disk-mark.ts';
 import { readIdentity } from '../../src/storage/identity.ts';
 import { writeMarker } from '../../src/storage/sealed-marker.ts';
 import { stateFiles, statePaths } from '../../src/storage/state-files.ts';
 import { inspectLog } from '../../src/storage/wal/inspect.ts';
+import { pollUntil } from '../support/poll.ts';
 import type { ProcessNode } from '../support/process-cluster.ts';
 import { type Field, trimmedEntries } from './field.ts';
 import { claimOf, type FileClass } from './file-classes.ts';
@@ -35,8 +37,8 @@ export function filesOf(kind: FileClass, tree: StoredTree): readonly string[] {
 
 const holdsSome = (kind: FileClass, tree: StoredTree): boolean => {
   const [first] = filesOf(kind, tree);
-  // An empty log of LevelDB has nothing to lose.
-  return first !== undefined && (kind !== 'state-log' || (tree.get(first)?.size ?? 0) > 0);
+  // A file that was only just made has nothing to lose.
+  return first !== undefined && (tree.get(first)?.size !== 0 || kind === 'state-lock');
 };
 
 type Way = (field: Field, node: ProcessNode) => Promise<StoredTree>;
@@ -152,32 +154,37 @@ const attempts = 8;
 async function dieInTransfer(field: Field, node: ProcessNode): Promise<StoredTree> {
   await leaveBehind(field, node);
   for (let turn = 0; turn < attempts; turn++) {
-    const seen = whenThere(node, 'state.incoming');
-    field.start(node);
-    await seen;
+    await killInTransfer(field, node);
     const tree = await field.kill(node);
-    if (filesOf('staged', tree).length > 0 && !tree.has('state.sealed')) return tree;
+    if (holdsSome('staged', tree) && !tree.has('state.sealed')) return tree;
     await bringBack(field, node);
     await leaveBehind(field, node);
   }
   throw new Error(`${node.id} was never caught in the middle of a snapshot`);
 }
 
-function whenThere(node: ProcessNode, name: string): Promise<void> {
-  return new Promise((resolve, reject) => {
-    let watcher: FSWatcher | undefined;
-    const timer = setTimeout(() => {
-      watcher?.close();
-      reject(new Error(`${node.id} did not begin to take a snapshot`));
-    }, 60_000);
-    watcher = watch(node.dataDir, (_, changed) => {
-      if (changed !== name) return;
-      node.signal('SIGKILL');
-      clearTimeout(timer);
-      watcher?.close();
-      resolve();
-    });
+const stagedLog = /^state\.incoming\/\d+\.log$/;
+
+/** Ends it as soon as some of a snapshot is on its disk, or it has all of it. */
+async function killInTransfer(field: Field, node: ProcessNode): Promise<void> {
+  const { promise: begun, resolve } = deferred<void>();
+  const watcher = watch(node.dataDir, (_, name) => {
+    if (name === 'state.incoming') resolve();
   });
+  field.start(node);
+  const late = setTimeout(resolve, field.patienceMs);
+  await begun;
+  clearTimeout(late);
+  watcher.close();
+  const size = (path: string): number => statSync(join(node.dataDir, path)).size;
+  await pollUntil(
+    () => {
+      const paths = listTree(node.dataDir);
+      if (paths.includes('state.sealed')) return true;
+      return paths.some((path) => stagedLog.test(path) && size(path) > 0);
+    },
+    { what: 'some of a snapshot on disk', timeoutMs: 1000, everyMs: 1 },
+  ).catch(() => undefined);
 }
 
 async function bringBack(field: Field, node: ProcessNode): Promise<void> {
