@@ -7,8 +7,8 @@ import { readIdentity } from '../../src/storage/identity.ts';
 import { inspectLog } from '../../src/storage/wal/inspect.ts';
 import { openWal } from '../../src/storage/wal/open-wal.ts';
 
-const segmentBytes = 32 << 10;
-const pieceBytes = 4 << 10;
+const segmentBytes = 16 << 10;
+const pieceBytes = 2 << 10;
 
 export async function respool(dataDir: string): Promise<void> {
   const identity = await readIdentity(dataDir);
@@ -16,7 +16,7 @@ export async function respool(dataDir: string): Promise<void> {
   const owner = identity.incarnation;
   const [from, to] = [join(dataDir, 'wal'), join(dataDir, 'wal.respooled')];
   const log = await inspectLog(from, owner);
-  const wal = await openWal(to, { owner, segmentBytes, maxFrameBytes: 8 << 10 });
+  const wal = await openWal(to, { owner, segmentBytes, maxFrameBytes: 4 << 10 });
   const { hardState, floor, lastIndex } = log.image;
   let sequence = 0;
   // What is said to be committed has to be there already.

@@ -70,10 +70,16 @@ async function takeDownMarked(field: Field, node: ProcessNode): Promise<StoredTr
 }
 
 async function takeDownWithSeveral(field: Field, node: ProcessNode): Promise<StoredTree> {
-  const tree = await field.kill(node);
-  if (holdsSome('segment-oldest', tree)) return tree;
-  await respool(node.dataDir);
-  return readTree(node.dataDir);
+  for (let turn = 0; turn < attempts; turn++) {
+    const before = await field.kill(node);
+    if (!holdsSome('segment-oldest', before)) await respool(node.dataDir);
+    const tree = readTree(node.dataDir);
+    if (holdsSome('segment-oldest', tree)) return tree;
+    // It has just taken a snapshot, or was taken back: its log has hardly begun.
+    await bringBack(field, node);
+    await field.scribe.bulk(trimmedEntries / 2);
+  }
+  throw new Error(`${node.id} has no second segment`);
 }
 
 /** LevelDB writes a table when it is opened, and its log fills a moment after the writes. */
