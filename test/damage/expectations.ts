@@ -39,8 +39,8 @@ export function expected(kind: FileClass, damage: DamageKind, logs: LogKind): re
     case 'state-current':
       return [again];
     case 'state-directory':
-      // An older state that is whole is a state: the log has the rest. Somebody else's never is.
-      return damage === 'old' ? [again, 'unharmed'] : [again];
+      // An older state that is whole is a state, and so is none at all: a log that is whole has the rest. Somebody else's never is.
+      return damage === 'other' ? [again] : [again, 'unharmed'];
     case 'state-log':
     case 'state-manifest':
       // LevelDB drops what comes after the damage, and what came before is an older state.
