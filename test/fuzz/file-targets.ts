@@ -24,7 +24,9 @@ import { mutated } from './mutation.ts';
 import { type Target, target, unlessRefused } from './target.ts';
 
 const scratch = mkdtempSync(join(tmpdir(), 'rollcall-fuzz-'));
-process.once('exit', () => rmSync(scratch, { recursive: true, force: true }));
+/** To be called at the end; a test runner's workers do not end as a process does. */
+export const removeScratch = (): void => rmSync(scratch, { recursive: true, force: true });
+process.once('exit', removeScratch);
 
 const content = contentOf(12, 5);
 const written = await samplesInHex();

@@ -1,11 +1,14 @@
 // Bytes that are not what they should be, at every reader: an answer, or an error of the type that the part has for them. `npm run fuzz`
 // does the same for longer (docs/testing.md).
 import * as fc from 'fast-check';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
+import { removeScratch } from './file-targets.ts';
 import { targets } from './targets.ts';
 
 const casesInAll = 5500;
 const casesOfEach = Math.ceil(casesInAll / targets.length);
+
+afterAll(removeScratch);
 
 test('every reader of bytes is a target', () => {
   expect(targets.map(({ name }) => name)).toEqual([
