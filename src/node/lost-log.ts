@@ -12,17 +12,19 @@ export interface FormerIdentity {
 }
 
 export type Loss =
-  | { readonly kind: 'lost'; readonly lost: LostLog }
+  /** From here on the data-dir is `incarnation`, and the former one never speaks again. */
+  | { readonly kind: 'lost'; readonly incarnation: string; readonly lost: LostLog }
   /** There is no place to ask for, or nobody to ask: one plain sentence. */
   | { readonly kind: 'final'; readonly reason: string };
 
 /** Every incarnation that may be the member is kept until the newest one is a member by its own log: the cluster may know any of them. `members` are
- * the others, as far as they are known now; those known at the first loss are kept. */
+ * the others, as far as they are known now; those known at the first loss are kept. `incarnation` is a new one. */
 export function lossOf(
   former: FormerIdentity,
   { found, members }: Pick<LostLog, 'found' | 'members'>,
+  incarnation: string,
 ): Loss {
-  const { incarnation, replaces } = former;
+  const { replaces } = former;
   const before = former.clusterUuid === '' ? replaces : undefined;
   const clusterUuid = before?.clusterUuid ?? former.clusterUuid;
   if (clusterUuid === '') {
@@ -31,7 +33,7 @@ export function lossOf(
       reason: 'this node has not joined a cluster yet: start it with an empty data directory',
     };
   }
-  const incarnations = [incarnation, ...(before?.incarnations ?? [])];
+  const incarnations = [former.incarnation, ...(before?.incarnations ?? [])];
   if (incarnations.length > MAX_LOST) {
     const times = `its log was lost ${MAX_LOST} times before it could return`;
     return { kind: 'final', reason: `${times}: replace the disk` };
@@ -42,6 +44,7 @@ export function lossOf(
   }
   return {
     kind: 'lost',
+    incarnation,
     lost: { incarnations, clusterUuid, members: [...known.values()], found },
   };
 }

@@ -27,7 +27,7 @@ export async function giveUpLog(
   incarnation: string,
   files: StateFiles = stateFiles,
 ): Promise<Identity> {
-  const loss = lossOf(former, damage);
+  const loss = lossOf(former, damage, incarnation);
   if (loss.kind === 'final') throw cannotReturn(damage.found, loss.reason);
   const { nodeId, clusterId } = former;
   await noteFormer(directory, former, files);
@@ -36,7 +36,7 @@ export async function giveUpLog(
     formatVersion: 2,
     nodeId,
     clusterId,
-    incarnation,
+    incarnation: loss.incarnation,
     clusterUuid: '',
     replaces,
   } as const;

@@ -1,8 +1,10 @@
 // The faults a run can meet, as data, and how they are drawn.
 import type { Random } from '../../src/lib/random.ts';
+import type { DamageAction } from './damage-plan.ts';
 import type { FaultKind, Parameters } from './parameters.ts';
 
 export type FaultAction =
+  | DamageAction
   /** kill -9, or the plug pulled out of the machine if `power`. */
   | {
       readonly kind: 'crash';

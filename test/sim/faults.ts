@@ -1,5 +1,6 @@
 // Performs the faults of a plan on the machines and the network.
 import type { Coverage } from './coverage.ts';
+import { Damage, type DamageWorld, mayLose } from './damage.ts';
 import type { FaultAction } from './fault-plan.ts';
 import type { Machine } from './machine.ts';
 import type { SimNetwork } from './network.ts';
@@ -12,8 +13,9 @@ export interface FaultWorld {
   readonly coverage: Coverage;
   /** Those that vote, by the newest configuration that is committed. */
   readonly members: () => readonly Machine[];
-  /** A change of members is under way, or may be. */
-  readonly changing: () => boolean;
+  /** An operator's change of members is under way, or may be. */
+  readonly operated: () => boolean;
+  readonly tell: (what: string) => void;
   /** The machine of that name, or the one that leads now. */
   readonly machine: (name: string) => Machine | undefined;
   /** When the faults end. */
@@ -31,8 +33,8 @@ const isOfAll = (fault: FaultAction): fault is FaultOfAll =>
 
 const RESTART_AFTER_ERROR_MS = 500;
 const DOWN_AFTER_STALL_MS = 200;
-
-const isImpaired = ({ lost, rotten, hollow }: Machine): boolean => lost || rotten || hollow;
+/** What a flipped bit is as a damage. */
+const DAMAGE = { how: 'bit', live: false, ageMs: 0 } as const;
 
 export class Faults {
   readonly #world: FaultWorld;
@@ -40,8 +42,17 @@ export class Faults {
   readonly #cuts = new Map<string, number>();
   readonly #aimedAtPulls: Extract<FaultAction, { readonly kind: 'breakPull' }>[] = [];
 
+  readonly #damageWorld: DamageWorld;
+  readonly #damage: Damage;
+
   constructor(world: FaultWorld) {
     this.#world = world;
+    this.#damageWorld = {
+      ...world,
+      later: (delayMs, run) => this.#later(delayMs, run),
+      startAfter: (machine, delayMs) => this.#startAfter(machine, delayMs),
+    };
+    this.#damage = new Damage(this.#damageWorld);
   }
 
   perform(fault: FaultAction): void {
@@ -111,13 +122,10 @@ export class Faults {
         machine.wipe();
         this.#startAfter(machine, fault.downMs);
         return;
-      case 'flipBit': {
-        if (!this.#mayLose(machine)) return;
-        if (machine.rot() === undefined) return;
-        coverage.count('flippedBits');
-        this.#down(machine, false, fault.downMs);
-        return;
-      }
+      case 'flipBit':
+        return this.#damage.perform(machine, { ...DAMAGE, ...fault, kind: 'damageLog' });
+      case 'damageLog':
+        return this.#damage.perform(machine, fault);
       case 'fullDisk':
         for (const name of [machine.id, ...(fault.others ?? [])]) {
           this.#fill(this.#world.machine(name), fault.forMs);
@@ -181,15 +189,8 @@ export class Faults {
     });
   }
 
-  /** A cluster of which nobody has formed has nothing to lose; and one loss more must leave a majority of those who vote,
-   * whatever change of members is under way. */
   #mayLose(machine: Machine): boolean {
-    const { members, changing } = this.#world;
-    if (changing() || machine.node === undefined || machine.node.status().revision === 0)
-      return false;
-    const voters = members();
-    const left = voters.filter((one) => one !== machine && !isImpaired(one));
-    return voters.includes(machine) && 2 * left.length > voters.length;
+    return !machine.returning && mayLose(this.#damageWorld, machine);
   }
 
   #pause(machine: Machine, forMs: number): void {

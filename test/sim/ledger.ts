@@ -41,6 +41,8 @@ export class RaftLedger {
   readonly #votes = new Map<string, string>();
   readonly #applied = new Map<string, number>();
   readonly #commands: LogEntry[] = [];
+  /** Incarnations that are lost: none ever speaks again. */
+  readonly #former = new Set<string>();
   /** Nodes that lost their disk, with what they are now. */
   readonly #strangers = new Map<string, string>();
   #lost = 0;
@@ -91,7 +93,14 @@ export class RaftLedger {
 
   /** The node lost its disk. What it had acknowledged counted; what it writes as the data-dir that it is now is not to be,
    * until somebody let that in (G14). */
-  wiped(node: string, incarnation: string): void {
+  wiped(
+    node: string,
+    { former, incarnation }: { readonly former: string; readonly incarnation: string },
+  ): void {
+    this.#former.add(former);
+    if (this.#former.has(incarnation)) {
+      this.#say('G14', `${node} goes on as the data-dir that it has lost`);
+    }
     const log = this.#logs.get(node);
     if (log !== undefined) this.#logs.set(`${node} before ${++this.#lost}`, log);
     this.#logs.delete(node);
@@ -162,11 +171,13 @@ export class RaftLedger {
     this.#applied.delete(node);
   }
 
-  #written(node: string, { truncateAfter, floor, entries }: PersistBatch): void {
+  #written(node: string, { hardState, truncateAfter, floor, entries }: PersistBatch): void {
     const log = this.#logs.get(node);
     if (log === undefined) return;
     const incarnation = this.#strangers.get(node);
-    if (incarnation !== undefined && !this.membership.admits(node, incarnation)) {
+    // A term that it has heard of is no promise.
+    const promises = entries.length > 0 || floor !== undefined || hardState.votedFor !== undefined;
+    if (promises && incarnation !== undefined && !this.membership.admits(node, incarnation)) {
       this.#say('G14', `${node} writes a log without its old disk`);
     }
     if (truncateAfter !== undefined) {
@@ -284,7 +295,9 @@ export class RaftLedger {
     const log = this.#logs.get(node);
     if (log === undefined) return undefined;
     const { durable, term } = log;
-    return { durable, term, voteIn: (asked) => this.#votes.get(`${asked} ${node}`) };
+    const incarnation = this.#strangers.get(node);
+    const voteless = incarnation !== undefined && !this.membership.givesVote(node, incarnation);
+    return { voteless, durable, term, voteIn: (asked) => this.#votes.get(`${asked} ${node}`) };
   }
 
   /** Nodes on whose disk the entry is, or was before it was lost. */

@@ -3,8 +3,7 @@ import type { Logger } from 'pino';
 import { type NodeId, nodeId } from '../../src/lib/ids.ts';
 import type { Random } from '../../src/lib/random.ts';
 import { createNode } from '../../src/node/node.ts';
-import { lossOf } from '../../src/node/lost-log.ts';
-import type { LostLog, Member, MemberIdentity } from '../../src/node/peer-protocol.ts';
+import type { Member, MemberIdentity } from '../../src/node/peer-protocol.ts';
 import type { NodeOptions, RegistryNode } from '../../src/node/registry-node.ts';
 import { DamagedLogError, DiskError } from '../../src/storage/errors.ts';
 import { openWal } from '../../src/storage/wal/open-wal.ts';
@@ -13,7 +12,9 @@ import type { RaftLedger } from './ledger.ts';
 import type { SimNetwork } from './network.ts';
 import { type ClockFaults, createNodeClock } from './node-clock.ts';
 import type { Parameters } from './parameters.ts';
+import type { DamagedDisk, LogDamage } from './log-damage.ts';
 import { SimDisk } from './sim-disk.ts';
+import { SimIdentity } from './sim-identity.ts';
 import { StateDisk } from './state-disk.ts';
 import type { Process, Timeline } from './timeline.ts';
 import { SimTransport } from './transport.ts';
@@ -47,9 +48,6 @@ const RESERVE_BYTES = 1 << 20;
 
 const peerAddress = (member: string): string => `sim:${member}`;
 
-const drawIncarnation = (random: Random): string =>
-  Array.from({ length: 32 }, () => random.integer(0, 16).toString(16)).join('');
-
 export class Machine {
   readonly id: NodeId;
   readonly disk: SimDisk;
@@ -57,10 +55,10 @@ export class Machine {
   readonly clock: ClockFaults;
   readonly #world: MachineWorld;
   readonly #random: Random;
-  #incarnation: string;
+  readonly #identity: SimIdentity;
   /** It no longer has what it had acknowledged: its disk was replaced, or its log refuses to open for damage. */
   lost = false;
-  /** A bit of its log has flipped. */
+  /** Its log is not what was written, and it has not noticed yet. */
   rotten = false;
   /** Where its log begins, by the last batch that said so. */
   #floorIndex = 0;
@@ -68,12 +66,10 @@ export class Machine {
   #joins = false;
   /** It is switched off, and stays so until it joins. */
   off: boolean;
-  /** Of the cluster that its log has made it a member of. */
-  #clusterUuid = '';
-  /** Its log was lost, and it asks for its place. */
-  #replaces: LostLog | undefined;
-  /** From then until it has its place again. */
+  /** From a loss of its log until it has its place again. */
   returning = false;
+  /** How many losses that are. */
+  losses = 0;
   #lives = 0;
   #life: Life | undefined;
 
@@ -83,7 +79,7 @@ export class Machine {
     this.id = nodeId(name);
     this.#world = world;
     this.#random = random;
-    this.#incarnation = drawIncarnation(random);
+    this.#identity = new SimIdentity(random);
     this.clock = {
       rate: 1 + parameters.maxDrift * (2 * random.next() - 1),
       wallOffsetMs: random.integer(-5000, 5000),
@@ -107,7 +103,12 @@ export class Machine {
   }
 
   get incarnation(): string {
-    return this.#incarnation;
+    return this.#identity.incarnation;
+  }
+
+  /** Its data-dir belongs to a cluster. */
+  get formed(): boolean {
+    return this.#identity.formed;
   }
 
   get trimmed(): boolean {
@@ -178,27 +179,26 @@ export class Machine {
   /** The disk is gone, and an empty one in its place. */
   wipe(): void {
     this.crash(true);
-    this.#begin();
-    this.#replaces = undefined;
+    const { incarnation } = this;
+    this.#identity.renew();
+    this.#begin(incarnation);
     this.returning = false;
   }
 
-  /** An empty data-dir, with a name of its own. */
-  #begin(): void {
+  /** Nothing is on the disks but who this is now. */
+  #begin(former: string): void {
     this.disk.replace();
     this.state.replace();
     this.#floorIndex = 0;
-    this.#clusterUuid = '';
-    this.#incarnation = drawIncarnation(this.#random);
-    this.#world.ledger.wiped(this.id, this.#incarnation);
+    this.#world.ledger.wiped(this.id, { former, incarnation: this.incarnation });
     this.lost = true;
   }
 
-  /** A bit of the log flips; undefined where nothing was written yet. */
-  rot(): string | undefined {
-    const where = this.disk.flipBit();
-    if (where !== undefined) this.rotten = true;
-    return where;
+  /** What was done to the log; undefined where nothing of that kind can be. */
+  damageLog(how: LogDamage, from: Pick<DamagedDisk, 'before' | 'other'>): string | undefined {
+    const done = this.disk.damageLog(how, from);
+    if (done !== undefined) this.rotten = true;
+    return done;
   }
 
   pause(untilMs: number): void {
@@ -229,7 +229,7 @@ export class Machine {
   /** Something is under way that nobody can call healthy. */
   get troubled(): boolean {
     const { failWrites, failReads } = this.disk;
-    return this.lost || failWrites > 0 || failReads > 0 || this.state.failWrites > 0;
+    return this.lost || this.rotten || failWrites > 0 || failReads > 0 || this.state.failWrites > 0;
   }
 
   healDisk(): void {
@@ -238,6 +238,8 @@ export class Machine {
     this.disk.failReads = 0;
     this.disk.full = false;
     this.state.failWrites = 0;
+    // Found now rather than when everything is to be calm.
+    if (this.rotten) this.crash(false);
   }
 
   async #open(life: Life): Promise<void> {
@@ -246,11 +248,13 @@ export class Machine {
     const wal = await openWal('/wal', {
       segmentBytes: parameters.segmentBytes,
       maxFrameBytes: parameters.maxFrameBytes,
-      owner: this.#incarnation,
-      formed: this.#clusterUuid !== '',
+      owner: this.incarnation,
+      formed: this.formed,
       files: this.disk.files,
       log: log(this.id),
     });
+    // All of it was read back.
+    if (process.alive) this.rotten = false;
     const clock = createNodeClock(timeline, process, this.clock, 1000 * this.#lives);
     const transport = new SimTransport({
       network,
@@ -271,7 +275,7 @@ export class Machine {
     const node = await createNode({
       self: {
         nodeId: this.id,
-        incarnation: this.#incarnation,
+        incarnation: this.incarnation,
         peerAddress: peerAddress(this.id),
         clientAddress: `client:${this.id}`,
       },
@@ -289,8 +293,7 @@ export class Machine {
       transport,
       markFormed: async (clusterUuid) => {
         await timeline.sleep(parameters.writeMs, process, `disk ${process.name} identity`);
-        this.#clusterUuid = clusterUuid;
-        this.#replaces = undefined;
+        this.#identity.belongsTo(clusterUuid);
       },
       restored: () => this.#restored(),
       freeSpace: () => this.disk.freeSpace(process),
@@ -310,7 +313,8 @@ export class Machine {
   }
 
   #wayIn(process: Process): Pick<NodeOptions, 'join' | 'replaces'> {
-    if (this.#replaces !== undefined) return { replaces: this.#replaces };
+    const { replaces } = this.#identity;
+    if (replaces !== undefined) return { replaces };
     return this.#joins ? { join: (self) => this.#world.ask(self, process) } : {};
   }
 
@@ -327,11 +331,11 @@ export class Machine {
   #fatal(life: Life, code: number, reason: string): void {
     if (this.#life !== life) return;
     this.#world.coverage.count('fatals');
-    if (code === 11 && this.rotten) {
-      // Found while it ran: whoever starts it again finds it at the start.
-      this.#world.timeline.after(RESTART_MS, undefined, `${this.id} restarts`, () => this.start());
-    } else if (code === 11 && this.#replaces !== undefined) {
-      // Nobody was there to take it back: an operator starts it again, or heals what was cut.
+    // Found while it ran: whoever starts it again finds it at the start. Or nobody was there to take it back: an operator starts it
+    // again, or heals what was cut.
+    const rotten = (code === 11 || code === 10) && this.rotten;
+    if (rotten) this.#world.coverage.count('rotMet');
+    if (rotten || (code === 11 && this.#identity.replaces !== undefined)) {
       this.#world.timeline.after(RESTART_MS, undefined, `${this.id} restarts`, () => this.start());
     } else if (code !== 10 || this.#innocent === 0) {
       this.#world.blame('node', `${this.id} ended with exit code ${code}: ${reason}`);
@@ -350,26 +354,22 @@ export class Machine {
     this.crash(false);
   }
 
-  /** Damage that was made is found, and nothing of it is ever served (G13): as the data-dir on disk does (storage/lost-data.ts), in one
-   * step. One that belongs to no cluster yet begins as any empty one. */
+  /** Damage that was made is found, and nothing of it is ever served (G13). */
   #giveUpLog({ damage }: DamagedLogError): void {
-    const { coverage, ledger, parameters } = this.#world;
+    const { coverage, ledger, parameters, blame } = this.#world;
     coverage.count('damagedLogs');
     this.crash(false);
     const known = ledger.membership.committed?.members.map(({ nodeId: id }) => id);
     const others = (known ?? parameters.nodes).filter((id) => id !== this.id);
     const members = others.map((id) => ({ nodeId: nodeId(id), peerAddress: peerAddress(id) }));
-    const former = {
-      incarnation: this.#incarnation,
-      clusterUuid: this.#clusterUuid,
-      replaces: this.#replaces,
-    };
-    const loss = lossOf(former, { found: damage, members });
-    this.#begin();
+    const { incarnation } = this;
+    const final = this.#identity.giveUp({ found: damage, members });
+    if (final !== undefined) return blame('G13', `${this.id} cannot return: ${final}`);
+    this.#begin(incarnation);
     this.rotten = false;
     this.#forgive();
-    this.#replaces = loss.kind === 'lost' ? loss.lost : undefined;
-    this.returning = loss.kind === 'lost';
+    this.losses = this.returning ? this.losses + 1 : 1;
+    this.returning = true;
     this.start();
   }
 

@@ -9,11 +9,14 @@ export interface KnownConfiguration {
   readonly term: number;
   readonly members: readonly Member[];
   readonly voters: readonly string[];
+  /** Names of those on their way back. */
+  readonly returning: readonly string[];
 }
 
 export class MembershipLedger {
   readonly #byEntry = new Map<string, KnownConfiguration>();
   readonly #admitted = new Set<string>();
+  readonly #elected = new Set<string>();
   /** The newest that is committed. */
   committed: KnownConfiguration | undefined;
   /** Entries of later configurations that were committed. */
@@ -24,10 +27,14 @@ export class MembershipLedger {
     if (kind !== 'bootstrap' && kind !== 'membership') return;
     const key = `${index} ${term}`;
     if (this.#byEntry.has(key)) return;
-    const { members } = decodeClusterRecord(payload);
+    const { members, replacing = [] } = decodeClusterRecord(payload);
+    const returning = replacing.map(({ member }) => member.nodeId as string);
     const voters = members.filter(({ learner }) => !learner).map(({ nodeId }) => nodeId as string);
-    this.#byEntry.set(key, { index, term, members, voters });
-    for (const { nodeId, incarnation } of members) this.#admitted.add(`${nodeId} ${incarnation}`);
+    this.#byEntry.set(key, { index, term, members, voters, returning });
+    for (const { nodeId, incarnation, learner } of members) {
+      this.#admitted.add(`${nodeId} ${incarnation}`);
+      if (!learner) this.#elected.add(`${nodeId} ${incarnation}`);
+    }
   }
 
   /** The entry is known to be committed. */
@@ -41,6 +48,18 @@ export class MembershipLedger {
   /** Some record names this data-dir as one of a member (G14). */
   admits(node: string, incarnation: string): boolean {
     return this.#admitted.has(`${node} ${incarnation}`);
+  }
+
+  /** Some record gives this data-dir a vote. */
+  givesVote(node: string, incarnation: string): boolean {
+    return this.#elected.has(`${node} ${incarnation}`);
+  }
+
+  /** The name is a member's, or of one on its way back. */
+  knows(node: string): boolean {
+    if (this.committed === undefined) return false;
+    const { members, returning } = this.committed;
+    return returning.includes(node) || members.some(({ nodeId }) => nodeId === node);
   }
 
   /** Configurations by which a leader with this log may have committed `index`: the one in effect there, and any behind it,

@@ -6,6 +6,8 @@ import type { Message } from '../../src/raft/index.ts';
 
 /** What a node is known to have on its disk. */
 export interface KnownDisk {
+  /** It lost what it had, and nobody has given it a vote since (G14). */
+  readonly voteless: boolean;
   /** Term by index - 1. */
   readonly durable: readonly number[];
   readonly term: number;
@@ -41,6 +43,7 @@ export class MessageLedger {
         return this.#claim(from, to, message);
       case 'requestVote':
         this.#claim(from, to, message);
+        if (disk.voteless) this.#stranger(from, `asks for votes in term ${term}`);
         if (disk.term <= term && disk.voteIn(term) !== from) {
           this.#lie(`${from} asks for votes in term ${term}, and has no vote for itself on disk`);
         }
@@ -50,6 +53,7 @@ export class MessageLedger {
         return;
       case 'requestVoteResponse':
         if (!message.voteGranted) return;
+        if (disk.voteless) this.#stranger(from, `votes for ${to} in term ${term}`);
         // With a later term on disk it votes for nobody else in this one.
         if (disk.term <= term && disk.voteIn(term) !== to) {
           this.#lie(`${from} told ${to} of a vote in term ${term} that is not on its disk`);
@@ -96,6 +100,11 @@ export class MessageLedger {
     this.#lie(
       `${from}, with ${own.index} of term ${own.term} on disk, would have ${to} lead in term ${term} with ${claim.index} of term ${claim.term}`,
     );
+  }
+
+  #stranger(node: string, what: string): void {
+    const evidence = `${node} ${what}, and nobody gave it a vote since it lost its log`;
+    this.#blame({ guarantee: 'G14', evidence });
   }
 
   #lie(evidence: string): void {

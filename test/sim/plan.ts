@@ -5,6 +5,7 @@ import type { Consistency } from '../../src/node/registry-node.ts';
 import type { Lifecycle } from '../../src/registry/index.ts';
 import type { NamedGeneration } from '../support/known-generations.ts';
 import type { WriteAction } from '../support/write-action.ts';
+import { drawDamages } from './damage-plan.ts';
 import { drawFault, type FaultAction } from './fault-plan.ts';
 import type { Operation } from './operator.ts';
 import { drawParameters, type Parameters } from './parameters.ts';
@@ -101,6 +102,9 @@ export function drawPlan(seed: number, chaosMs: number): Plan {
     for (let atMs = 800; atMs < chaosMs - 300; atMs += operationMs * 2 * random.next()) {
       add(atMs, 'oper', { kind: 'operate', operation: drawOperation(random, parameters) });
     }
+  }
+  for (const { atMs, damage } of drawDamages(seed, parameters)) {
+    add(atMs, '', { kind: 'fault', fault: damage });
   }
   return { seed, parameters, actions: actions.toSorted((a, b) => a.atMs - b.atMs) };
 }

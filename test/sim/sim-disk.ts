@@ -3,6 +3,7 @@
 // and not on the medium for sure: only a second write makes it so.
 import type { Random } from '../../src/lib/random.ts';
 import { type DiskCall, MemoryDisk } from '../support/memory-disk.ts';
+import { type DamagedDisk, damageLog, type LogDamage } from './log-damage.ts';
 import type { Process, Timeline } from './timeline.ts';
 
 export interface DiskOptions {
@@ -30,6 +31,8 @@ export class SimDisk {
   /** How many of the next calls of each kind fail. */
   failWrites = 0;
   failReads = 0;
+  /** Files of which nothing can be read back. */
+  readonly unreadable = new Set<string>();
   /** No file grows any more, so no segment can be prepared. */
   full = false;
   /** Calls that were failed; a process that ends with a disk error is innocent after one. */
@@ -56,6 +59,7 @@ export class SimDisk {
   /** An empty disk takes the place of this one. */
   replace(): void {
     this.#files = new MemoryDisk();
+    this.unreadable.clear();
     this.#inFlight.clear();
     this.#aimed = undefined;
   }
@@ -106,19 +110,10 @@ export class SimDisk {
     this.files.cutPower(() => random.next() < luck);
   }
 
-  /** Rot: one bit of what is written of the log flips, on the medium too. Its place, or undefined where nothing is written. */
-  flipBit(): string | undefined {
-    const { random } = this.#options;
-    const paths = this.files.paths().filter((path) => path.endsWith('.wal'));
-    const path = paths[random.integer(0, paths.length)];
-    if (path === undefined) return undefined;
-    const bytes = this.files.bytesOf(path);
-    const written = bytes.findLastIndex((byte) => byte !== 0) + 1;
-    if (written === 0) return undefined;
-    const at = random.integer(0, written);
-    const flipped = Uint8Array.of((bytes[at] ?? 0) ^ (1 << random.integer(0, 8)));
-    this.files.scribble(path, at, flipped);
-    return `${path} byte ${at}`;
+  /** What was done to the log; undefined where nothing of that kind can be done to it. */
+  damageLog(how: LogDamage, from: Pick<DamagedDisk, 'before' | 'other'>): string | undefined {
+    const { files, unreadable } = this;
+    return damageLog(how, { ...from, files, unreadable }, this.#options.random);
   }
 
   async #take(call: DiskCall, process: Process): Promise<void> {
@@ -160,8 +155,8 @@ export class SimDisk {
       this.failed++;
       throw Object.assign(new Error('EIO: simulated write error'), { code: 'EIO' });
     }
-    if (action === 'read' && this.failReads > 0) {
-      this.failReads--;
+    if (action === 'read' && (this.failReads > 0 || this.unreadable.has(path))) {
+      if (!this.unreadable.has(path)) this.failReads--;
       this.failed++;
       throw Object.assign(new Error('EIO: simulated read error'), { code: 'EIO' });
     }

@@ -121,7 +121,8 @@ export class World {
       coverage,
       machines: new Map(this.machines.map((machine) => [machine.id, machine])),
       members: () => this.voters,
-      changing: () => this.#operator.busy || this.machines.some(({ returning }) => returning),
+      operated: () => this.#operator.busy,
+      tell: (what) => this.#tell('fault', what),
       machine: (name) => this.#named(name),
       untilMs: parameters.chaosMs,
       healed: () => this.healed,
@@ -211,11 +212,19 @@ export class World {
     return this.appliedAtMs.length;
   }
 
+  /** Those that lost their log, and whose place nobody has taken from them: they must have it again. */
+  get #awaited(): readonly Machine[] {
+    const { membership } = this.ledger;
+    return this.machines.filter(({ id, returning, off }) => {
+      return returning && !off && membership.knows(id);
+    });
+  }
+
   /** One leader whom all know, everything applied everywhere, and every reader told. */
   get converged(): boolean {
     const statuses = this.#sound.map(({ node }) => node?.status());
     const [first] = statuses;
-    if (first === undefined || first.leaderId === '') return false;
+    if (first === undefined || first.leaderId === '' || this.#awaited.length > 0) return false;
     // A leader whose write is held by the last stall of its disk may have to step down yet.
     if (this.machines.some(({ disk }) => disk.heldUntilMs > this.timeline.nowMs)) return false;
     return (
@@ -242,7 +251,8 @@ export class World {
       return `${id} ${role} term ${term} leader ${leaderId} applied ${appliedIndex}/${commitIndex}/${lastIndex} revision ${revision} ${status.stateHash} ${caughtUp ? '' : 'not caught up '}${status.problems.join('; ')}`;
     });
     const readers = this.watchers.map(({ name, revision }) => `${name} at ${revision}`);
-    return [...nodes, ...readers, `${this.#busyClients} calls open`].join(' | ');
+    const awaited = this.#awaited.map(({ id }) => `${id} is on its way back`);
+    return [...nodes, ...awaited, ...readers, `${this.#busyClients} calls open`].join(' | ');
   }
 
   #named(name: string): Machine | undefined {

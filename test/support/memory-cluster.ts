@@ -218,14 +218,17 @@ export class MemoryCluster {
   disk(id: string): Disk {
     let disk = this.#disks.get(id);
     if (disk === undefined) {
-      disk = this.#newDisk(id, undefined);
+      disk = this.#newDisk(this.#nextLife(id), undefined);
       this.#disks.set(id, disk);
     }
     return disk;
   }
 
-  #newDisk(id: string, lost: LostLog | undefined): Disk {
-    const incarnation = `${id}-life-${++this.#lives}`.padEnd(32, '0');
+  #nextLife(id: string): string {
+    return `${id}-life-${++this.#lives}`.padEnd(32, '0');
+  }
+
+  #newDisk(incarnation: string, lost: LostLog | undefined): Disk {
     const empty = { log: emptyMemoryLog(), state: emptyMemoryState() };
     return { ...empty, incarnation, formed: undefined, lost, restored: false };
   }
@@ -236,9 +239,9 @@ export class MemoryCluster {
     const others = known.filter((other) => other !== id).map(nodeId);
     const members = others.map((other) => ({ nodeId: other, peerAddress: `memory:${other}` }));
     const damage = { found: 'the log is damaged: 1.wal, byte 512', members };
-    const loss = lossOf({ incarnation, clusterUuid, replaces }, damage);
+    const loss = lossOf({ incarnation, clusterUuid, replaces }, damage, this.#nextLife(id));
     if (loss.kind === 'final') throw new Error(loss.reason);
-    this.#disks.set(id, this.#newDisk(id, loss.lost));
+    this.#disks.set(id, this.#newDisk(loss.incarnation, loss.lost));
   }
 
   running(id: string): Running {
