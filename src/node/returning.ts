@@ -111,7 +111,7 @@ export class Returning {
     const names = lost.members.map(({ nodeId }) => nodeId).join(', ');
     this.stop();
     abandoned(
-      `${lost.found}, and for ${PATIENCE_MS / 1000} s no member of the cluster was there to take this node back (it knows ${names})`,
+      `${lost.found}, and for ${PATIENCE_MS / 1000} s no member of the cluster was there to take this node back (it knows ${names}). Start it again once a majority of them is there; if they are lost, see docs/recovery.md`,
     );
   }
 }

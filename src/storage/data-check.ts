@@ -61,7 +61,9 @@ const replace =
   'Do not delete anything. If the other members are a majority, keep these files and replace this node ("Replace a dead node" in ' +
   'docs/operations.md); otherwise see docs/recovery.md.';
 const useThat = 'Nothing here is lost. Keep it as it is, and use the version that wrote it.';
-const byItself = `Start the node: while the others are a majority it gives this log up and comes back by itself. ${replace}`;
+const byItself =
+  'Do not delete anything. Start the node: while the others are a majority it gives this log up and comes back by itself. If they are ' +
+  'none, see docs/recovery.md.';
 const fromLog = 'Nothing to do: the next start makes it again from the log, which is whole.';
 const fromLeader =
   'Start the node while the others are a majority: it gets the state from the leader as a snapshot, and serves nothing before. If ' +
@@ -106,7 +108,7 @@ export async function checkLocked(directory: string): Promise<DataCheck> {
   const log = names.includes('wal') ? await checkLog(walPath, identity, found) : undefined;
   if (!names.includes('wal') && identity !== undefined && identity.clusterUuid !== '') {
     const text = `The log is missing, but this node has joined cluster ${identity.clusterId}.`;
-    found.push({ part: 'log', verdict: 'damaged', text, advice: replace });
+    found.push({ part: 'log', verdict: 'damaged', text, advice: byItself });
   }
   const owner = identity?.incarnation ?? (await ownerOfLog(walPath)) ?? '';
   const state = await checkState(directory, owner, log, found);
@@ -115,8 +117,9 @@ export async function checkLocked(directory: string): Promise<DataCheck> {
 }
 
 function checkNames(names: readonly string[]): readonly Finding[] {
+  // `rollcall dev` keeps the lines of a node beside its data.
   const known =
-    /^(identity\.json(\.tmp)?|disk-error\.json|wal|state(\.incoming|\.sealed|\.sealed\.tmp|\.old)?|damaged-log|former-.*|epoch\.new)$/;
+    /^(identity\.json(\.tmp)?|node\.log(\.1)?|disk-error\.json|wal|state(\.incoming|\.sealed|\.sealed\.tmp|\.old)?|damaged-log|former-.*|epoch\.new)$/;
   const strange = names.filter((name) => !known.test(name));
   const findings: Finding[] = [];
   if (names.includes(EPOCH_BUILT) && names.includes('identity.json')) {
@@ -202,14 +205,13 @@ async function checkLog(
       return undefined;
     }
     if (!(error instanceof DamagedLogError)) throw error;
-    const [what = error.message] = error.message.split('. ');
-    add('damaged', `${what}.`, byItself);
+    add('damaged', `${error.damage}.`, byItself);
     return undefined;
   }
   const { floor, lastIndex, hardState } = log.image;
   if (lastIndex === 0) {
     const lost = identity !== undefined && identity.clusterUuid !== '';
-    if (lost) add('damaged', 'The log is empty, but this node has joined a cluster.', replace);
+    if (lost) add('damaged', 'The log is empty, but this node has joined a cluster.', byItself);
     else add('sound', 'The log is empty: the node has not joined a cluster yet.');
     return lost ? undefined : log;
   }
@@ -338,7 +340,7 @@ function checkRange(
     add(
       'damaged',
       `The state holds everything up to entry ${appliedIndex} and the log ends at ${lastIndex}: the log has lost acknowledged entries.`,
-      replace,
+      byItself,
     );
     return;
   }

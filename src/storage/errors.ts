@@ -33,7 +33,9 @@ export const replaceAdvice =
   '(`rollcall member remove ID` on another one) and to join again with an empty data-dir (`--join`): see "Replace a ' +
   'dead node" in docs/operations.md.';
 
-const advice = `Stop this node. ${replaceAdvice}`;
+const advice =
+  'Keep its files. Start it again without `--repair never`: while the other members are a majority they take it back. See "The log is ' +
+  'damaged" in docs/operations.md.';
 
 /** Bytes that were acknowledged are not what was written. Never repaired by guessing: the node refuses to vote. */
 export class DamagedLogError extends Error {

@@ -137,6 +137,10 @@ describe('help and version', () => {
     expect(text).toContain('--heartbeat-ms <n>');
     expect(text).toContain('(milliseconds, 10 to 5000; default: 50)');
     expect(text).toContain('--limit-record-bytes <n>');
+    expect(text).toContain(
+      '(one of trace, debug, info, warn, error, fatal, silent; default: info)',
+    );
+    expect(text).toContain('(n1=host:port,…, 1 to 7 members)');
   });
 });
 

@@ -67,7 +67,17 @@ describe('check-data', () => {
       ({ part, verdict }) => part === 'log' && verdict === 'damaged',
     );
     expect(finding?.text).toMatch(/0000000001\.wal, byte 512/);
-    expect(finding?.advice).toMatch(/Do not delete/);
+    expect(finding?.advice).toMatch(/Do not delete anything. Start the node/);
+  });
+
+  test('passes over the lines of a node that `rollcall dev` keeps beside its data, and names what it does not know', async () => {
+    writeFileSync(join(directory, 'node.log'), '');
+    writeFileSync(join(directory, 'node.log.1'), '');
+    writeFileSync(join(directory, 'strange'), '');
+    const { findings } = await checkData(directory);
+    const [note, ...others] = findings.filter(({ verdict }) => verdict === 'note');
+    expect(note?.text).toMatch(/passed over: strange\.$/);
+    expect(others).toEqual([]);
   });
 
   test('a lost segment, a lost log and a damaged identity are damage', async () => {

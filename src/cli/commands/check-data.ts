@@ -16,10 +16,10 @@ export function addCheckData(program: Command, context: CliContext): void {
     .command('check-data')
     .summary('verify the data directory of a stopped node')
     .description(
-      'Reads everything in the data directory of a node that does not run, and says what is there and what to do. It changes\n' +
-        'nothing. Exit code 0: sound, 11: damaged, 14: in use, or of a later version.',
+      'Reads everything in the data directory of a node that does not run, and says what is there and what to do. It changes ' +
+        'nothing. Exit code 0: sound, 10: the disk cannot be read, 11: damaged, 14: in use, or of a later version.',
     )
-    .requiredOption('--data-dir <dir>', 'of the node')
+    .requiredOption('--data-dir <dir>', 'of the node, always named')
     .option('--json', 'print the findings as JSON')
     .action((flags: Flags) => check(flags, context));
 }

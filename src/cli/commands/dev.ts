@@ -19,7 +19,7 @@ export function addDev(program: Command, context: CliContext): void {
       'Runs a cluster on this machine, one process per node, until Ctrl-C. Its data stays for the next start.\n' +
         'Node k takes port base + 10 (k - 1) for clients and the next one for the other nodes.',
     )
-    .option('--nodes <n>', 'how many nodes', wholeNumber(1, 7), 3)
+    .option('--nodes <n>', 'how many nodes, 1 to 7', wholeNumber(1, 7), 3)
     .option('--base-port <port>', 'first port', wholeNumber(1, 65_534), 7400)
     .option('--data-dir <dir>', 'data and logs of all nodes, one folder each', './data/dev')
     .option('--verbose', "show the nodes' logs too")

@@ -36,7 +36,7 @@ export function addMember(program: Command, context: CliContext): void {
     .command('member')
     .summary('add, promote or remove a member')
     .description(
-      'Changes who belongs to the cluster, one change at a time. Taken from the host of a member only, unless the nodes\n' +
+      'Changes who belongs to the cluster, one change at a time. Taken from the host of a member only, unless the nodes ' +
         'run with --allow-remote-admin.',
     );
   const add = member

@@ -23,8 +23,8 @@ export function addRecover(program: Command, context: CliContext): void {
     .command('recover')
     .summary('go on with one survivor of a lost majority')
     .description(
-      'Makes the data directory of one stopped survivor the only member of a new cluster, with everything it holds. Only when\n' +
-        'the majority is lost for good, and no other member will ever be started again with its old data. It says first what\n' +
+      'Makes the data directory of one stopped survivor the only member of a new cluster, with everything it holds. Only when ' +
+        'the majority is lost for good, and no other member will ever be started again with its old data. It says first what ' +
         'may be lost, and asks. The former data is kept beside the new. See docs/recovery.md.',
     )
     .requiredOption('--data-dir <dir>', 'of the survivor that has the most')

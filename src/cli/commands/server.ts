@@ -7,12 +7,15 @@ import { type CliContext, CommandFailed } from '../context.ts';
 /** Given alone they mean yes, and true or false may follow; everything else takes a value. */
 const SWITCHES = new Set(['allow_remote_admin']);
 
+/** Units of fields whose unit and range are not plain from the name of the value. */
+const NOTED = new Set(['bytes', 'count', 'milliseconds', 'n1=host:port,…', 'host:port,…']);
+
 export function addServer(program: Command, context: CliContext): void {
   const command = program
     .command('server')
     .summary('run one node')
     .description(
-      'Runs one node. Each flag is also a key of the file (--node-id is node_id, --limit-tags is tags under\n' +
+      'Runs one node. Each flag is also a key of the file (--node-id is node_id, --limit-tags is tags under ' +
         'limits) and a variable (ROLLCALL_NODE_ID). Order: defaults < file < variables < flags.',
     )
     .option('--config <file>', 'YAML or JSON');
@@ -37,11 +40,14 @@ export function addServer(program: Command, context: CliContext): void {
 }
 
 function describeField({ preset, notes }: Field): string {
-  const limits = notes.unit === 'bytes' || notes.unit === 'count' || notes.unit === 'milliseconds';
-  const range = limits ? `${notes.unit}, ${notes.range}` : undefined;
+  const range = NOTED.has(notes.unit) ? `${notes.unit}, ${notes.range}` : words(notes);
   const facts = [range, preset === undefined ? undefined : `default: ${preset}`];
   const known = facts.filter((fact) => fact !== undefined);
   return known.length === 0 ? notes.why : `${notes.why} (${known.join('; ')})`;
+}
+
+function words({ unit, range }: Field['notes']): string | undefined {
+  return unit === 'word' ? `one of ${range}` : undefined;
 }
 
 /** Flags as given, `node-id` to its value; defaults are none of the command line's business. */

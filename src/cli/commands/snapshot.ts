@@ -11,13 +11,13 @@ import { formatBytes, printable } from '../table.ts';
 export function addSnapshot(program: Command, context: CliContext): void {
   const snapshot = program
     .command('snapshot')
-    .summary('save a backup of the registry')
+    .summary('save a backup, or begin a new cluster with one')
     .description('Backups: see docs/recovery.md.');
   const save = snapshot
     .command('save')
     .summary('save a backup into a file')
     .description(
-      'Takes a backup of everything that is registered, with all that was acknowledged before. What is written is read back and\n' +
+      'Takes a backup of everything that is registered, with all that was acknowledged before. What is written is read back and ' +
         'verified before it gets its name; a file of that name is replaced then, and not touched when anything fails.',
     )
     .argument('<file>', 'where to; its directory exists');
@@ -37,7 +37,7 @@ function addRestore(snapshot: Command, context: CliContext): void {
     .command('restore')
     .summary('begin a new cluster with a backup')
     .description(
-      'Makes an empty data directory the only member of a new cluster that begins with the backup. Give it the same flags as\n' +
+      'Makes an empty data directory the only member of a new cluster that begins with the backup. Give it the same flags as ' +
         'the server; the other nodes join that one with empty directories and --join. See docs/recovery.md.',
     )
     .argument('<file>', 'the backup');

@@ -38,6 +38,8 @@ async function follow(
 ): Promise<void> {
   const signal = context.interruption();
   let token = flags.resume ?? '';
+  // Each thing that is said of an outage is told once, not at each try.
+  const told = new Set<string>();
   await withClient(flags, context, 'read', async (client) => {
     const messages = watch(client, {
       selector: {
@@ -47,10 +49,14 @@ async function follow(
       },
       resumeToken: token,
       signal,
-      onReconnect: (reason, endpoint) => context.warn(`${reason}; going on at ${endpoint}`),
+      onReconnect: (reason, endpoint) => {
+        if (!told.has(reason)) context.warn(`${reason}; going on at ${endpoint}`);
+        told.add(reason);
+      },
     });
     for await (const message of messages) {
       token = message.resume_token;
+      told.clear();
       if (flags.json === true) context.print(jsonLine(message));
       else for (const line of describeMessage(message)) context.print(line);
     }

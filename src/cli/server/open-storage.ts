@@ -97,7 +97,7 @@ async function giveUp(
     detail: damage,
     former: incarnation,
     incarnation: dataDir.identity.incarnation,
-    members: members.map(({ nodeId }) => nodeId),
+    members: [...new Set(members.map(({ nodeId }) => nodeId))],
   });
 }
 
