@@ -35,6 +35,12 @@ export function placeOf(
   return { generation, revision };
 }
 
+/** Milliseconds of its lease, where the content says them. */
+export function ttlOf(content: string): number | undefined {
+  const told = / ttl (\d+) /.exec(content)?.[1];
+  return told === undefined ? undefined : Number(told);
+}
+
 /** A removal with the registry's or a client's reason, which is its mark. */
 export function removeRecord(instanceId: string, reason: string): ChangeRecord {
   const expired = reason === 'ttl_expired';

@@ -75,6 +75,45 @@ describe('revisions that nobody was told alone', () => {
     expect(guaranteesOf(afterDeath([], [], 1000))).toEqual([]);
   });
 
+  test('may be as long as a lease, and hold both a registration and the silence after it', () => {
+    const message = { reset: false, more: false };
+    const first = { ...message, atMs: 100, revision: 1, changes: [put('a', 1, 'm1')] };
+    const last = { ...message, atMs: 400, revision: 5, changes: [put('z', 5, 'm5')] };
+    const acknowledged = { outcome: 'acknowledged', changed: true, returnedAtMs: 200 } as const;
+    const writes: readonly WriteRecord[] = [
+      { ...write('register', 'b', 'm2'), ...acknowledged, revision: 2 },
+      { ...write('register', 'c', 'm4'), ...acknowledged, revision: 4 },
+    ];
+    const history = (ttlMs: number): History => {
+      const gone: ChangeRecord = { kind: 'remove', instanceId: 'b', mark: '', content: '' };
+      const part = [
+        first,
+        { ...message, atMs: 200, revision: 2, changes: [put('b', 2, 'm2', ttlMs)] },
+        { ...message, atMs: 280, revision: 3, changes: [{ ...gone, expired: true }] },
+        { ...message, atMs: 300, revision: 4, changes: [put('c', 4, 'm4')] },
+        last,
+      ];
+      const whole = [
+        first,
+        { ...message, atMs: 300, revision: 4, changes: [put('c', 4, 'm4')] },
+        last,
+      ];
+      const held = [stillA, put('c', 4, 'm4'), put('z', 5, 'm5')];
+      const instances = new Map(held.map((one) => [one.instanceId, one.content]));
+      return {
+        writes,
+        watches: [
+          { watcher: 'w', messages: whole },
+          { watcher: 'p', service: 'pay', messages: part },
+        ],
+        finals: [{ node: 'n1', revision: 5, instances }],
+      };
+    };
+    expect(guaranteesOf(history(100))).toEqual([]);
+    // Nobody was silent for that long by then.
+    expect(guaranteesOf(history(1000))).toContain('G5');
+  });
+
   test('may not swallow an instance that nobody asked to remove (G5)', () => {
     expect(guaranteesOf(afterDeath([], []))).toContain('G5');
     const later = { ...write('deregister', 'a', 'm2'), invokedAtMs: 350 };

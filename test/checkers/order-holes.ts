@@ -2,7 +2,7 @@
 // no stream had carried yet, and readers get it inside a reset. Its acknowledged write says which change it was, so the
 // reset is still judged by it. Of a write whose outcome is unknown, what is told of the whole registry says what it did.
 import type { ChangeRecord, History, WriteRecord } from './history.ts';
-import { placeOf } from './instance-text.ts';
+import { placeOf, ttlOf } from './instance-text.ts';
 import type { RevisionOrder } from './revision-order.ts';
 import { firstAbove, toldAcross, type Holes, type ToldState } from './told-states.ts';
 
@@ -95,7 +95,8 @@ function putsByRevision(
   states: readonly ToldState[],
 ): Map<number, ChangeRecord[]> {
   const found = new Map<number, ChangeRecord[]>();
-  for (const { present } of states) {
+  for (const { present, ofStreamOfService } of states) {
+    if (ofStreamOfService) continue;
     for (const [instanceId, content] of present) {
       const place = placeOf(content);
       if (place === undefined || !wanted.has(place.revision)) continue;
@@ -142,6 +143,8 @@ interface Held {
   readonly mayExpire: boolean;
   /** The revision that made it. */
   readonly since: number;
+  /** Before this moment its silence cannot have ended it; Infinity where that is not known. */
+  readonly silentMs: number;
   /** Up to this revision it was certainly there. */
   presentAt: number;
 }
@@ -151,12 +154,15 @@ interface Held {
 function inferRemovals(replay: Replay, states: readonly ToldState[]): void {
   const { order, filled, history, last } = replay;
   const removals = unknownRemovals(history.writes);
+  const asked = firstAsked(history.writes);
   const held = new Map<string, Held>();
   let at = 0;
   for (const state of states) {
     while (at < Math.min(state.revision, last)) {
       at++;
-      for (const change of filled.get(at) ?? order.get(at) ?? []) hold(held, change, at);
+      for (const change of filled.get(at) ?? order.get(at) ?? []) {
+        hold(held, change, at, asked.get(change.mark));
+      }
     }
     for (const [instanceId, one] of held) {
       if (state.present.has(instanceId)) {
@@ -164,11 +170,11 @@ function inferRemovals(replay: Replay, states: readonly ToldState[]): void {
         continue;
       }
       if (!state.tellsGone(instanceId, one.content)) continue;
-      const asked = (removals.get(instanceId) ?? Number.POSITIVE_INFINITY) < state.atMs;
+      const wanted = (removals.get(instanceId) ?? Number.POSITIVE_INFINITY) < state.atMs;
       const revision = lastHidden(replay.hidden, one.presentAt, state.revision);
       if (revision === undefined) continue;
-      if (!asked && !(one.mayExpire && isToldBetween(order, one.since, revision))) continue;
-      const expired = !asked;
+      const expired = !wanted;
+      if (expired && !maySilence(order, one, revision, state.atMs)) continue;
       const removed = { kind: 'remove', instanceId, mark: '', content: '', expired } as const;
       filled.get(revision)?.push(removed);
       held.delete(instanceId);
@@ -176,15 +182,28 @@ function inferRemovals(replay: Replay, states: readonly ToldState[]): void {
   }
 }
 
-function hold(held: Map<string, Held>, change: ChangeRecord, revision: number): void {
+function hold(
+  held: Map<string, Held>,
+  change: ChangeRecord,
+  revision: number,
+  askedMs = Number.POSITIVE_INFINITY,
+): void {
   const { kind, instanceId, content, ttlMs } = change;
   if (kind === 'remove') held.delete(instanceId);
-  // Where the lease is not known there may be one.
-  else
-    held.set(instanceId, { content, mayExpire: ttlMs !== 0, since: revision, presentAt: revision });
+  else {
+    const silentMs = askedMs + (ttlMs ?? ttlOf(content) ?? Number.POSITIVE_INFINITY);
+    // Where the lease is not known there may be one.
+    const mayExpire = ttlMs !== 0;
+    held.set(instanceId, { content, mayExpire, since: revision, silentMs, presentAt: revision });
+  }
 }
 
-/** What was made in a hole cannot have been silent for so long that it ends in the same one. */
+/** What was made in a hole ends in the same one only where the hole is as long as its lease. */
+function maySilence(order: RevisionOrder, one: Held, revision: number, toldMs: number): boolean {
+  if (!one.mayExpire) return false;
+  return toldMs >= one.silentMs || isToldBetween(order, one.since, revision);
+}
+
 function isToldBetween(order: RevisionOrder, from: number, to: number): boolean {
   for (let revision = from; revision < to; revision++) if (order.has(revision)) return true;
   return false;
@@ -193,6 +212,15 @@ function isToldBetween(order: RevisionOrder, from: number, to: number): boolean 
 function lastHidden(hidden: Holes, after: number, upTo: number): number | undefined {
   const revision = hidden[firstAbove(hidden, upTo) - 1];
   return revision !== undefined && revision > after ? revision : undefined;
+}
+
+/** Mark -> when it was first asked for. */
+function firstAsked(writes: readonly WriteRecord[]): ReadonlyMap<string, number> {
+  const found = new Map<string, number>();
+  for (const { mark, invokedAtMs } of writes) {
+    found.set(mark, Math.min(invokedAtMs, found.get(mark) ?? invokedAtMs));
+  }
+  return found;
 }
 
 /** Instance -> when the first removal of it began whose outcome is unknown. */

@@ -1,10 +1,13 @@
-// What was told of the registry at one revision as a whole: by a reset, by a message over several revisions, by a read. Where no
-// reader was told a revision alone, these say what it must have been.
+// What was told of the registry at one revision as a whole: by a reset, by a message over several revisions, by a read; and what
+// was told of one service, alone or not. Where no reader of everything was told a revision alone, these say what it must have been.
 import type { History, ReadRecord, WatchRecord } from './history.ts';
+import { placeOf } from './instance-text.ts';
 
 export interface ToldState {
   readonly revision: number;
   readonly atMs: number;
+  /** By a stream of one service: it says who is gone, but not by itself that anybody was ever there. */
+  readonly ofStreamOfService: boolean;
   /** Instance -> content, of those that were told to be there. */
   readonly present: ReadonlyMap<string, string>;
   /** Of an instance that is not in `present`, with the content it would have: was it told to be gone? */
@@ -17,9 +20,7 @@ export type Holes = readonly number[];
 /** All that was told across at least one of the holes, by ascending revision. */
 export function toldAcross(holes: Holes, { watches, reads = [] }: History): readonly ToldState[] {
   const spans: Span[] = [];
-  const states = watches
-    .filter(({ service }) => service === undefined)
-    .flatMap((watch) => statesOf(watch, holes, spans));
+  const states = watches.flatMap((watch) => statesOf(watch, holes, spans));
   const inSpan = merged(spans);
   for (const read of reads) if (inSpan(read.revision)) states.push(stateOfRead(read));
   return states.toSorted((a, b) => a.revision - b.revision);
@@ -31,7 +32,8 @@ interface Span {
   readonly upTo: number;
 }
 
-function statesOf({ messages }: WatchRecord, holes: Holes, spans: Span[]): ToldState[] {
+function statesOf({ messages, service }: WatchRecord, holes: Holes, spans: Span[]): ToldState[] {
+  const ofService = service === undefined ? '' : `${service} `;
   const found: ToldState[] = [];
   let after = 0;
   let present = new Map<string, string>();
@@ -39,7 +41,8 @@ function statesOf({ messages }: WatchRecord, holes: Holes, spans: Span[]): ToldS
   let resets = false;
   for (const { reset, more, revision, atMs, changes } of messages) {
     resets ||= reset;
-    if (!resets && revision <= after + 1) {
+    // What a reader of everything was told alone is no hole.
+    if (service === undefined && !resets && revision <= after + 1) {
       after = revision;
       continue;
     }
@@ -49,10 +52,14 @@ function statesOf({ messages }: WatchRecord, holes: Holes, spans: Span[]): ToldS
     }
     if (more) continue;
     if (hasBetween(holes, after, revision)) {
-      const [told, whole] = [gone, resets];
-      const tellsGone = (instanceId: string): boolean => whole || told.has(instanceId);
-      found.push({ revision, atMs, present, tellsGone });
-      spans.push({ after, upTo: revision });
+      const [told, whole, from] = [gone, resets, after];
+      // What changed in between would be here, were it there at the end.
+      const tellsGone = (instanceId: string, content: string): boolean =>
+        content.startsWith(ofService) &&
+        (whole || told.has(instanceId) || (placeOf(content)?.revision ?? 0) > from);
+      const ofStreamOfService = service !== undefined;
+      found.push({ revision, atMs, ofStreamOfService, present, tellsGone });
+      if (service === undefined) spans.push({ after, upTo: revision });
     }
     present = new Map();
     gone = new Set();
@@ -67,7 +74,13 @@ function stateOfRead({ revision, returnedAtMs, instances, ...asked }: ReadRecord
     if (asked.instanceId !== undefined) return asked.instanceId === id;
     return asked.service === undefined || content.startsWith(`${asked.service} `);
   };
-  return { revision, atMs: returnedAtMs, present: instances, tellsGone };
+  return {
+    revision,
+    atMs: returnedAtMs,
+    ofStreamOfService: false,
+    present: instances,
+    tellsGone,
+  };
 }
 
 function hasBetween(holes: Holes, after: number, upTo: number): boolean {
