@@ -13,7 +13,7 @@ import {
   registryDefaults,
 } from '../registry/index.ts';
 import { withFrozen } from './frozen-state.ts';
-import { readMarker, type SealedMarker } from './sealed-marker.ts';
+import { otherThanSealed, readMarker, type SealedMarker } from './sealed-marker.ts';
 import { openVerified } from './state-database.ts';
 import { presentPaths, stateFiles, statePaths } from './state-files.ts';
 import { crashOf } from './state-probe.ts';
@@ -52,7 +52,17 @@ export async function surveyState(
   const path = found.has(paths.current) ? paths.current : paths.old;
   const state = found.has(path) ? await verify(path, owner) : ABSENT;
   if (sealed === undefined || indexOf(state) >= sealed.index) return { state, sealed, leftovers };
-  return { state: await verify(paths.incoming, owner), sealed, leftovers };
+  return { state: await verifySealed(paths.incoming, owner, sealed), sealed, leftovers };
+}
+
+async function verifySealed(
+  path: string,
+  owner: string,
+  sealed: SealedMarker,
+): Promise<SurveyedState> {
+  const received = await verify(path, owner);
+  const reason = received.kind === 'verified' ? otherThanSealed(sealed, received.image) : undefined;
+  return reason === undefined ? received : { kind: 'unusable', path, reason };
 }
 
 const ABSENT = { kind: 'absent' } as const;

@@ -3,6 +3,7 @@
 import { crc32 } from 'node:zlib';
 import { logIndex, type LogIndex, term, type Term } from '../lib/ids.ts';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
+import type { StateImage } from '../node/ports.ts';
 import { readWhole, type StateFiles, type StatePaths } from './state-files.ts';
 
 export interface SealedMarker {
@@ -51,6 +52,17 @@ function decode(bytes: Uint8Array, path: string): SealedMarker | undefined {
 export async function readMarker(paths: StatePaths): Promise<SealedMarker | undefined> {
   const bytes = await readWhole(paths.marker);
   return bytes === undefined ? undefined : decode(bytes, paths.marker);
+}
+
+/** Whole, and of this node, content may still be another than the marker speaks of: an older copy that took its place. One sentence; undefined
+ * where it is the one. */
+export function otherThanSealed(
+  { index, term: at, hash }: SealedMarker,
+  { appliedIndex, appliedTerm, meta }: Pick<StateImage, 'appliedIndex' | 'appliedTerm' | 'meta'>,
+): string | undefined {
+  if (appliedIndex === index && appliedTerm === at && meta.hash === hash) return undefined;
+  const found = `the received snapshot is of entry ${appliedIndex}, term ${appliedTerm}, hash ${meta.hash}`;
+  return `${found}, and the one that was sealed of entry ${index}, term ${at}, hash ${hash}`;
 }
 
 /** Durable when it resolves, and never there in part. */

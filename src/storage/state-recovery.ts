@@ -2,7 +2,7 @@
 // builds on takes its place, everything else that was staged goes.
 import type { Logger } from 'pino';
 import type { LogIndex } from '../lib/ids.ts';
-import { readMarker, type SealedMarker } from './sealed-marker.ts';
+import { otherThanSealed, readMarker, type SealedMarker } from './sealed-marker.ts';
 import { discardStaged, exchangeStates } from './snapshot-stage.ts';
 import { type Attempt, openVerified, type VerifyOptions } from './state-database.ts';
 import { presentPaths, type StatePaths } from './state-files.ts';
@@ -30,7 +30,7 @@ export async function openRecovered(paths: StatePaths, options: RecoveryOptions)
       log?.info({ index: sealed.index }, 'a received snapshot takes the place of the state');
       if (attempt.kind === 'verified') await attempt.database.close();
       await exchangeStates(files, paths);
-      attempt = await openVerified(paths.current, options);
+      attempt = await sealedAs(sealed, await openVerified(paths.current, options));
     }
   }
   await files.remove(`${paths.marker}.tmp`);
@@ -49,6 +49,13 @@ async function sealedFor(
   if (marker.owner === owner && marker.index === floorIndex) return marker;
   log?.info({ ...marker, floorIndex }, 'a received snapshot is not what the log begins with');
   return undefined;
+}
+
+async function sealedAs(sealed: SealedMarker, attempt: Attempt): Promise<Attempt> {
+  const reason = attempt.kind === 'verified' ? otherThanSealed(sealed, attempt.image) : undefined;
+  if (attempt.kind === 'unusable' || reason === undefined) return attempt;
+  await attempt.database.close();
+  return { kind: 'unusable', reason };
 }
 
 function indexOf(attempt: Attempt): number {

@@ -234,6 +234,32 @@ describe('what is left over', () => {
     expect(await openedAs(directory, newFloor)).toBe('new');
   });
 
+  test.each(['an older copy', 'a newer one', 'an empty directory'])(
+    'G13: %s in the place of the sealed snapshot is not taken for it',
+    async (kind) => {
+      const batches = kind === 'an older copy' ? 2 : kind === 'a newer one' ? 5 : 0;
+      await rm(inside('state.incoming'), { recursive: true });
+      const other = new StateModel();
+      const before = await open(inside('elsewhere'), 0);
+      for (let at = 0; at < batches; at++) {
+        await before.write(other.next({ put: { [`o${at}`]: 'whole' } }));
+      }
+      await before.close();
+      if (batches === 0) await rm(inside('elsewhere'), { recursive: true });
+      await mkdir(join(directory, 'elsewhere', 'state'), { recursive: true });
+      await cp(join(directory, 'elsewhere', 'state'), inside('state.incoming'), {
+        recursive: true,
+      });
+      await rm(inside('elsewhere'), { recursive: true });
+      const store = await open(directory, newFloor);
+      expect(store.discarded).toMatch(/of entry \d+, term .* the one that was sealed of entry 9, /);
+      expect(store.image.appliedIndex).toBe(0);
+      expect(contentOf(store.image.records)).toEqual({});
+      await store.close();
+      expect(await readdir(directory)).toEqual(['state']);
+    },
+  );
+
   test('a sealed snapshot that is damaged leaves an empty store that says why', async () => {
     const level = new ClassicLevel(inside('state.incoming'));
     await level.put('r/k1', 'changed');
