@@ -10,7 +10,7 @@ import { decodeCommand, type StoredRecord } from '../registry/index.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { type Rebuilt, rebuild, type SurveyedState, surveyState } from './data-survey.ts';
 import { buildEpoch, type Epoch, type EpochSource, enterEpoch, unfinishedEpoch } from './epoch.ts';
-import { DataDirError } from './errors.ts';
+import { DamagedLogError, DataDirError } from './errors.ts';
 import { withFrozen } from './frozen-state.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { registryKey } from './keys.ts';
@@ -57,7 +57,7 @@ export type Recovered =
     };
 
 /** Takes the lock for all of it.
- * @throws DataDirError 11: what it holds is damaged or incomplete; 14: in use. DamagedLogError 11. DiskError 10. */
+ * @throws DataDirError 11: what it holds is damaged or incomplete; 14: in use. DiskError 10. */
 export async function recoverSurvivor(path: string, plan: RecoverPlan): Promise<Recovered> {
   const directory = resolve(path);
   const found = await stat(directory).catch(() => undefined);
@@ -79,7 +79,7 @@ async function complete(directory: string): Promise<Recovered> {
 
 async function recoverLocked(directory: string, plan: RecoverPlan): Promise<Recovered> {
   const identity = await identityOf(directory);
-  const log = await inspectLog(join(directory, 'wal'), identity.incarnation);
+  const log = await wholeLog(directory, identity);
   const { state, image } = await stateFor(directory, identity, log);
   const rebuilt = await rebuild(log, image, log.image.lastIndex);
   const committed = Math.max(log.image.hardState.commitIndex, image?.appliedIndex ?? 0);
@@ -109,6 +109,18 @@ async function recoverLocked(directory: string, plan: RecoverPlan): Promise<Reco
   return { kind: 'recovered', former, survivor, epoch };
 }
 
+/** Nobody is left to take a node without a log back, so the advice of a start would mislead. */
+async function wholeLog(directory: string, { incarnation }: Identity): Promise<InspectedLog> {
+  try {
+    return await inspectLog(join(directory, 'wal'), incarnation);
+  } catch (error) {
+    if (!(error instanceof DamagedLogError)) throw error;
+    const advice =
+      'This node cannot be recovered, and nothing was changed. Take another survivor, or a backup.';
+    throw new DataDirError(11, `${error.damage}. ${advice}`, error);
+  }
+}
+
 async function identityOf(directory: string): Promise<Identity> {
   const identity = await readIdentity(directory);
   if (identity === undefined) {
@@ -118,8 +130,12 @@ async function identityOf(directory: string): Promise<Identity> {
     );
   }
   if (identity.clusterUuid === '') {
-    const node = `${identity.nodeId} has not joined cluster ${identity.clusterId} yet`;
-    throw new DataDirError(11, `${node}: there is nothing to recover`);
+    const { nodeId, clusterId, replaces } = identity;
+    const what =
+      replaces === undefined
+        ? `${nodeId} has not joined cluster ${clusterId} yet`
+        : `${nodeId} has given up its log and not come back to cluster ${clusterId} yet`;
+    throw new DataDirError(11, `${what}: there is nothing to recover`);
   }
   return identity;
 }

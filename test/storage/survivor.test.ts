@@ -1,6 +1,6 @@
 // Recovering a survivor: nothing of its log or state is left behind, nothing happens without a yes, and a crash at any step leaves
 // the former data, or a directory that no server starts on, or the new cluster.
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -146,6 +146,18 @@ describe('a recovered survivor', () => {
     copyDataDir(join(older, 'wal'), directory, 'wal');
     await expect(recoverSurvivor(directory, plan)).rejects.toMatchObject({ exitCode: 11 });
     rmSync(older, { recursive: true });
+  });
+
+  test('whose log is damaged is refused, unchanged, with what else there is to take', async () => {
+    const path = join(directory, 'wal', '0000000001.wal');
+    const bytes = readFileSync(path);
+    bytes.writeUInt8(bytes.readUInt8(600) ^ 4, 600);
+    writeFileSync(path, bytes);
+    await expect(recoverSurvivor(directory, plan)).rejects.toMatchObject({
+      exitCode: 11,
+      message: expect.stringMatching(/byte 512: .* Take another survivor, or a backup\.$/),
+    });
+    expect(readFileSync(path)).toEqual(bytes);
   });
 
   test('whose state is damaged is made of its whole log', async () => {
