@@ -217,4 +217,4 @@ function runAt(enter: readonly string[], command: readonly string[], input = '')
   return run(program, args, input);
 }
 
-const ipOf = (node: ArenaNode): string => node.peerAddress.replace(/:\d+$/, '');
+export const ipOf = (node: ArenaNode): string => node.peerAddress.replace(/:\d+$/, '');

@@ -4,6 +4,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { run } from '../command.ts';
 import type { ArenaNode } from '../arena.ts';
+import { ipOf } from '../peer-network.ts';
 import { present } from '../../../../src/lib/assert.ts';
 
 const port = 7500;
@@ -30,7 +31,6 @@ const sender = `
 `;
 
 const at = (node: ArenaNode): readonly string[] => [`--net=/proc/${node.pid}/ns/net`, '--'];
-const ipOf = (node: ArenaNode): string => node.peerAddress.replace(/:\d+$/, '');
 
 /** How many of so many datagrams arrive. */
 export async function arrivals(from: ArenaNode, to: ArenaNode, count: number): Promise<number> {
