@@ -120,8 +120,10 @@ function memberAdmission(
   }
   if (knowsMore(hello, rules) || mayReturn(hello, records)) return undefined;
   const namesake = record.members.find(({ nodeId }) => nodeId === hello.nodeId);
-  // Announced by an operator: whoever comes first under this name, with an empty disk, is meant.
-  if (namesake?.incarnation === '' && hello.clusterUuid === '') return undefined;
+  // Announced by an operator: whoever comes first under this name, with an empty disk, is meant; but for one that returns by itself
+  // into a place which that operator has taken from it.
+  const isNew = hello.clusterUuid === '' && hello.replaces === undefined;
+  if (namesake?.incarnation === '' && isNew) return undefined;
   return strange(hello, record, namesake);
 }
 

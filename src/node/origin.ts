@@ -82,6 +82,7 @@ export function wayIn(
       log,
       reached: () => peers.connectedPeers,
       refusals: () => peers.strangerAt,
+      told: () => peers.problems(),
       ask(via, done) {
         const deadlineMs = clock.now() + ASK_MS;
         members.submit(change, { origin: 'caller', deadlineMs, via }, done);

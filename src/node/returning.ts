@@ -14,6 +14,8 @@ export interface ReturningOptions {
   readonly reached: () => readonly NodeId[];
   /** What members say that know the name, and not this node's claim to it: they are there, be it in a version before. */
   readonly refusals: () => readonly string[];
+  /** Why members refuse this node, in their words; empty where none of them has lately. */
+  readonly told: () => readonly string[];
   /** Asks one member, who answers or does not know in time. */
   readonly ask: (via: NodeId, done: (outcome: MemberOutcome) => void) => void;
   /** The members of the cluster, whom to keep streams to. */
@@ -107,11 +109,13 @@ export class Returning {
   }
 
   #abandon(): void {
-    const { lost, abandoned } = this.#options;
+    const { lost, abandoned, told } = this.#options;
     const names = lost.members.map(({ nodeId }) => nodeId).join(', ');
+    const [refusal] = told();
     this.stop();
+    const said = refusal === undefined ? '' : ` What it was told: ${refusal}. Otherwise:`;
     abandoned(
-      `${lost.found}, and for ${PATIENCE_MS / 1000} s no member of the cluster was there to take this node back (it knows ${names}). Start it again once a majority of them is there; if they are lost, see docs/recovery.md`,
+      `${lost.found}, and for ${PATIENCE_MS / 1000} s no member of the cluster was there to take this node back (it knows ${names}).${said} Start it again once a majority of them is there; if they are lost, see docs/recovery.md`,
     );
   }
 }

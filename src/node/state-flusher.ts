@@ -90,6 +90,8 @@ export class StateFlusher {
       if (this.#stopped) return;
       await install();
       this.#flushedIndex = index;
+      // What found no space is of the past: until there is a batch again nothing is short of it.
+      this.#starved = false;
     } finally {
       this.#replacing = undefined;
       replaced.resolve();

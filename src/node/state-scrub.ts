@@ -1,6 +1,7 @@
 // Reads the state on disk back, a little at a time, and compares it with the hash it should have: damage is found while there are
 // other copies, not when this one is needed (docs/adr/0019). What is served comes from memory, which has a scrub of its own.
 import type { ImageHasher } from '../registry/index.ts';
+import { readFailureCode } from './read-failure.ts';
 import type { Clock, StateSnapshot, StateStore } from './ports.ts';
 
 export interface StateScrubHost {
@@ -87,15 +88,19 @@ export class StateScrub {
     return true;
   }
 
-  /** undefined: there is nothing on disk yet, or too many views are open. */
+  /** undefined: there is nothing on disk yet, or too many views are open; or what it would begin with is damaged. */
   async #begin(): Promise<Walk | undefined> {
     const { stateStore, imageHasher, clock } = this.#host;
     try {
       const view = await stateStore.snapshot();
       this.#records = 0;
       return { view, hasher: imageHasher(), beganMs: clock.now(), after: '' };
-    } catch {
+    } catch (error) {
       this.#nextMs = clock.now() + AGAIN_MS;
+      // The store itself says that the disk is at fault.
+      if (readFailureCode(error) === 10 && !this.#stopped) {
+        this.#host.damaged('the state on disk cannot be read back', error);
+      }
       return undefined;
     }
   }

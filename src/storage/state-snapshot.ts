@@ -3,18 +3,19 @@
 import { term } from '../lib/ids.ts';
 import type { StateSnapshot } from '../node/ports.ts';
 import type { StoredRecord } from '../registry/index.ts';
-import { decodeMeta, metaKey, recordKey, recordsEnd, registryKey } from './keys.ts';
+import { DiskError } from './errors.ts';
+import { decodeMeta, metaKey, recordKey, recordsEnd, registryKey, type StateMeta } from './keys.ts';
 import type { Database } from './state-database.ts';
 
 // A part ends by its bytes; a row is never smaller than some tens of bytes.
 const maxRows = 16_384;
 
-/** Rejects when nothing has been written since the store was made, or since the version that kept no configuration. */
+/** Rejects when nothing has been written since the store was made, or since the version that kept no configuration.
+ * @throws DiskError when what the snapshot begins with cannot be read back, or is not what was written */
 export async function openSnapshot(database: Database): Promise<Omit<StateSnapshot, 'ended'>> {
   const view = database.snapshot();
   try {
-    const value = await database.get(metaKey, { snapshot: view });
-    const state = value === undefined ? undefined : decodeMeta(value);
+    const state = await metaIn(database, view);
     if (state?.configuration === undefined) {
       throw new Error('the state store has no content yet that a snapshot could be made of');
     }
@@ -44,6 +45,23 @@ export async function openSnapshot(database: Database): Promise<Omit<StateSnapsh
   } catch (error) {
     await view.close();
     throw error;
+  }
+}
+
+async function metaIn(
+  database: Database,
+  snapshot: ReturnType<Database['snapshot']>,
+): Promise<StateMeta | undefined> {
+  try {
+    const value = await database.get(metaKey, { snapshot });
+    if (value === undefined) return undefined;
+    const state = decodeMeta(value);
+    if (state === undefined) throw new Error('it does not match its checksum');
+    return state;
+  } catch (error) {
+    // Closed meanwhile, to be opened anew or for other content.
+    if (database.status !== 'open') throw error;
+    throw new DiskError('Reading the metadata of the state', error);
   }
 }
 

@@ -171,8 +171,31 @@ describe('a node whose log is lost', () => {
     cluster.loseLog(id);
     await cluster.startNode(id);
     await cluster.clock.advance(32_000);
-    expect(cluster.fatals).toMatchObject([{ id, code: 11 }]);
+    expect(cluster.fatals).toMatchObject([
+      { id, code: 11, reason: expect.stringContaining('start it with an empty data directory') },
+    ]);
     expect(cluster.members(cluster.leader() ?? '')).not.toContain(id);
+  });
+
+  test('does not take the place that an operator has announced for another machine under its name', async () => {
+    const cluster = await MemoryCluster.elected();
+    const id = cluster.followers()[0] ?? '';
+    await cluster.crash(id);
+    await cluster.settled();
+    const leader = cluster.leader() ?? '';
+    await cluster.change(leader, { kind: 'remove', nodeId: nodeId(id) });
+    const addresses = { peerAddress: 'elsewhere:7401', clientAddress: 'elsewhere:7400' };
+    const member = { nodeId: nodeId(id), incarnation: '', learner: true, ...addresses };
+    await cluster.change(leader, { kind: 'add', member });
+    cluster.loseLog(id);
+    await cluster.startNode(id);
+    await cluster.clock.advance(32_000);
+    expect(cluster.fatals).toMatchObject([{ id, code: 11 }]);
+    const { members } = cluster.node(cluster.leader() ?? '').status();
+    expect(members.find(({ nodeId: name }) => name === id)).toMatchObject({
+      incarnation: '',
+      peerAddress: 'elsewhere:7401',
+    });
   });
 
   test('does not take the place of another data directory that has its name', async () => {

@@ -2,6 +2,7 @@
 import { describe, expect, test } from 'vitest';
 import { deferred } from '../../src/lib/deferred.ts';
 import { logIndex, revision, term } from '../../src/lib/ids.ts';
+import { OutOfSpace } from '../../src/lib/out-of-space.ts';
 import { nothingApplied } from '../../src/node/applier.ts';
 import type { StateBatch } from '../../src/node/ports.ts';
 import { StateFlusher } from '../../src/node/state-flusher.ts';
@@ -15,6 +16,7 @@ function harness() {
   const batches: StateBatch[] = [];
   const failures: unknown[] = [];
   let hold: Promise<void> | undefined;
+  let full = false;
   let dirty: string[] = [];
   const flusher = new StateFlusher({
     clock,
@@ -30,6 +32,7 @@ function harness() {
       async beforeDurable(batch) {
         batches.push(batch);
         await hold;
+        if (full) throw new OutOfSpace('no space left on device');
       },
     }),
     applied: () => ({ ...nothingApplied, index: logIndex(position.applied), term: term(1) }),
@@ -48,6 +51,9 @@ function harness() {
     },
     holdWrites: (until: Promise<void> | undefined): void => {
       hold = until;
+    },
+    fill: (is: boolean): void => {
+      full = is;
     },
     /** Ticks as the node does. */
     pass: async (ms: number): Promise<void> => {
@@ -108,6 +114,23 @@ describe('a snapshot that takes the place of the state on disk', () => {
     apply('b');
     await pass(300);
     expect(shape(batches).map(({ index, keys }) => [index, keys])).toEqual([[10, ['b']]]);
+  });
+
+  test('ends the shortage of a batch that found no space, which would refuse writes for good', async () => {
+    const { flusher, position, batches, apply, fill, pass } = harness();
+    fill(true);
+    apply('a');
+    position.persisted = 10;
+    await pass(200);
+    expect(flusher.starved).toBe(true);
+    fill(false);
+    await flusher.replace(logIndex(9), () => Promise.resolve());
+    position.applied = 9;
+    await pass(2000);
+    expect([flusher.starved, batches.length]).toEqual([false, 1]);
+    apply('b');
+    await pass(2000);
+    expect(shape(batches).at(-1)).toMatchObject({ index: 10, keys: ['b'] });
   });
 
   test('is awaited by a flush', async () => {

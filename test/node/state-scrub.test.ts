@@ -5,6 +5,7 @@ import { nothingApplied } from '../../src/node/applier.ts';
 import type { StateSnapshot } from '../../src/node/ports.ts';
 import { StateScrub } from '../../src/node/state-scrub.ts';
 import { hashOfImage, imageHasher } from '../../src/registry/index.ts';
+import { DiskError } from '../../src/storage/errors.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 import { MemoryCluster } from '../support/memory-cluster.ts';
 import { emptyMemoryState, MemoryStateStore } from '../support/memory-state-store.ts';
@@ -32,11 +33,19 @@ async function harness(count: number) {
     });
   };
   await write();
-  const seen = { views: 0, reads: 0, damaged: [] as string[], failing: false, ended: false };
+  const seen = {
+    views: 0,
+    reads: 0,
+    damaged: [] as string[],
+    failing: false,
+    ended: false,
+    refused: undefined as Error | undefined,
+  };
   const scrub = new StateScrub({
     clock,
     stateStore: {
       async snapshot(): Promise<StateSnapshot> {
+        if (seen.refused !== undefined) throw seen.refused;
         const view = await store.snapshot();
         seen.views++;
         return {
@@ -121,6 +130,19 @@ describe('the scrub of the state on disk', () => {
     other.seen.ended = false;
     await other.pass(15_000);
     expect([other.seen.views, other.scrub.records, other.seen.damaged]).toEqual([2, 300, []]);
+  });
+
+  test('takes a view whose beginning the disk refuses for damage, and one that cannot be had now for nothing', async () => {
+    const { seen, scrub, pass } = await harness(300);
+    seen.refused = new Error('no more than 5 snapshots are open at a time');
+    await pass(30_000);
+    expect([seen.views, seen.damaged]).toEqual([0, []]);
+    seen.refused = new DiskError('Reading the metadata of the state', new Error('corruption'));
+    await pass(10_200);
+    expect(seen.damaged).toEqual(['the state on disk cannot be read back']);
+    scrub.stop();
+    await pass(20_000);
+    expect(seen.damaged).toHaveLength(1);
   });
 
   test('ends quietly when its node stops', async () => {

@@ -15,6 +15,7 @@ import {
 } from '../../src/registry/index.ts';
 import { decodeMeta, encodeMeta, type StateMeta } from '../../src/storage/keys.ts';
 import { databaseAt } from '../../src/storage/state-database.ts';
+import { openSnapshot } from '../../src/storage/state-snapshot.ts';
 import { openStateStore } from '../../src/storage/state-store.ts';
 import { deregister, register, type Session, sessionOf } from '../registry/fixtures.ts';
 import { contentOf, StateModel, testHasher } from '../support/state-batches.ts';
@@ -231,4 +232,13 @@ describe('with a loader', () => {
     expect(store.image.loaded).toBeUndefined();
     await store.close();
   });
+});
+
+test('G13: a view of a state whose metadata cannot be believed is refused as an error of the disk, of an empty one it is not', async () => {
+  const level = databaseAt(directory);
+  await level.open();
+  await expect(openSnapshot(level)).rejects.not.toHaveProperty('exitCode');
+  await level.put('!meta', Buffer.from('[2,7,"rot"]'));
+  await expect(openSnapshot(level)).rejects.toMatchObject({ name: 'DiskError', exitCode: 10 });
+  await level.close();
 });
