@@ -9,7 +9,7 @@ import { lockDataDir, type DataDirLock } from './data-dir-lock.ts';
 import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError, DiskError, replaceAdvice } from './errors.ts';
 import { readIdentity, writeIdentity, type Identity } from './identity.ts';
-import { dropDamaged, giveUpLog, setAside } from './lost-data.ts';
+import { DAMAGED_LOG, dropDamaged, giveUpLog, setAside } from './lost-data.ts';
 import { statePaths } from './state-files.ts';
 import { makeDurableDirectory } from './wal/wal-files.ts';
 
@@ -71,7 +71,7 @@ async function openLocked(
   if (identity === undefined) {
     if ((await readdir(directory)).includes(EPOCH_BUILT)) throw interrupted(directory);
     const { current, incoming, old } = statePaths(statePath);
-    for (const path of [walPath, current, incoming, old]) {
+    for (const path of [walPath, current, incoming, old, join(directory, DAMAGED_LOG)]) {
       if (!(await isEmptyOrAbsent(path))) throw lost(directory);
     }
     identity = {

@@ -2,6 +2,7 @@
 // so, and takes the mark away. Whatever it holds, that it is there is what counts: it is written to a disk that fails.
 import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { DiskError } from './errors.ts';
 import { diskFiles } from './wal/wal-files.ts';
 
 export const DISK_MARK = 'disk-error.json';
@@ -38,8 +39,12 @@ export async function readDiskMark(directory: string): Promise<string | undefine
   }
 }
 
-/** Durable when it resolves. */
+/** Durable when it resolves. @throws DiskError 10 */
 export async function removeDiskMark(directory: string): Promise<void> {
-  await rm(join(directory, DISK_MARK), { force: true });
-  await diskFiles.syncDirectory(directory);
+  try {
+    await rm(join(directory, DISK_MARK), { force: true });
+    await diskFiles.syncDirectory(directory);
+  } catch (error) {
+    throw new DiskError(`Taking away ${join(directory, DISK_MARK)}`, error);
+  }
 }

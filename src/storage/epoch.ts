@@ -11,6 +11,7 @@ import { EPOCH_BUILT as BUILT } from './epoch-place.ts';
 import { DiskError } from './errors.ts';
 import { epochRevision } from './epoch-revision.ts';
 import { readIdentity, writeIdentity } from './identity.ts';
+import { DAMAGED_LOG } from './lost-data.ts';
 import { exchangeStates, openStage } from './snapshot-stage.ts';
 import { type StateFiles, stateFiles, statePaths } from './state-files.ts';
 import { openWal } from './wal/open-wal.ts';
@@ -165,7 +166,10 @@ export async function enterEpoch(
     await files.syncDirectory(former);
     await files.syncDirectory(directory);
   };
-  if ((await namesIn(directory)).has('identity.json')) await moveAway('identity.json');
+  // The log that was given up before may hold what nobody else has: it is of the former epoch, too.
+  for (const entry of ['identity.json', DAMAGED_LOG]) {
+    if ((await namesIn(directory)).has(entry)) await moveAway(entry);
+  }
   for (const [part, older] of Object.entries(PARTS)) {
     // What was moved into place before a crash is no longer here, and no longer in the way.
     if (!(await namesIn(built)).has(part)) continue;

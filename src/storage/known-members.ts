@@ -1,6 +1,7 @@
 // Whom a node whose log is lost can still ask (docs/adr/0018): the members named by the part of the log that is whole, and by the state.
 // Only names and addresses to try: who answers is known by the uuid of the cluster.
 import { logIndex } from '../lib/ids.ts';
+import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { decodeClusterRecord } from '../node/cluster-record.ts';
 import type { LostLog, Member } from '../node/peer-protocol.ts';
 import type { Configuration } from '../raft/index.ts';
@@ -40,10 +41,16 @@ async function ofLog(directory: string, owner: string): Promise<readonly Configu
   return [replay.floor.configuration, ...replay.configurations];
 }
 
+/** A state that cannot even be looked at names nobody. One of a later version is not set aside with the log, but refused. */
 async function ofState(directory: string, owner: string): Promise<readonly Configuration[]> {
-  const { state } = await surveyState(directory, owner, logIndex(0));
-  const configuration = state.kind === 'verified' ? state.image.configuration : undefined;
-  return configuration === undefined ? [] : [configuration];
+  try {
+    const { state } = await surveyState(directory, owner, logIndex(0));
+    const configuration = state.kind === 'verified' ? state.image.configuration : undefined;
+    return configuration === undefined ? [] : [configuration];
+  } catch (error) {
+    if (error instanceof UnknownFormatError) throw error;
+    return [];
+  }
 }
 
 function membersIn(payload: Uint8Array, clusterUuid: string): readonly Member[] | undefined {

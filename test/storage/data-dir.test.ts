@@ -134,7 +134,7 @@ describe('the identity', () => {
     expect((await refusal(open())).exitCode).toBe(11);
     expect(await readdir(path)).not.toContain('identity.json');
     await rm(join(path, 'wal'), { recursive: true });
-    for (const state of ['state', 'state.incoming', 'state.old']) {
+    for (const state of ['state', 'state.incoming', 'state.old', 'damaged-log']) {
       await mkdir(join(path, state));
       await writeFile(join(path, state, 'CURRENT'), '');
       expect((await refusal(open())).exitCode).toBe(11);

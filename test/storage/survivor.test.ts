@@ -233,6 +233,15 @@ describe('a crash while the new cluster takes its place', () => {
     expect(refusedStarts).toBeGreaterThan(4);
   });
 
+  test('takes along the log that the former node had given up: a start of the new one removes what it finds', async () => {
+    await makeDataDir(join(directory, 'damaged-log'), shape);
+    await recoverSurvivor(directory, plan);
+    const names = readdirSync(directory);
+    expect(names).not.toContain('damaged-log');
+    const former = join(directory, names.find((name) => name.startsWith('former-')) ?? '');
+    expect(readdirSync(join(former, 'damaged-log'))).toContain('wal');
+  });
+
   test('is completed by recover without another question, once the former data is on its way out', async () => {
     await buildIn(directory);
     const built = identityOf(join(directory, 'epoch.new'));

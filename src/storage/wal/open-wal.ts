@@ -2,7 +2,7 @@
 import type { Logger } from 'pino';
 import { assert } from '../../lib/assert.ts';
 import { UnknownFormatError } from '../../lib/unknown-format.ts';
-import { DamagedLogError, DiskError } from '../errors.ts';
+import { DamagedLogError, DiskError, isUnreadable } from '../errors.ts';
 import { isZeroSector, sectorBytes } from './frame.ts';
 import { scanSegment, type ScanResult } from './recovery.ts';
 import { beginIsKnown, emptyReplay, type Extent, type Replay } from './replay.ts';
@@ -67,8 +67,18 @@ export async function openWal(directory: string, options: WalOptions = {}): Prom
   }
 }
 
-/** True when the directory holds no log, or one in which nothing was ever written. */
+/** True when the directory holds no log, or one in which nothing was ever written. What the disk cannot read back is something: opening
+ * the log finds out what. @throws DiskError (exit 10) when the disk refuses. */
 export async function walIsEmpty(directory: string, files: WalFiles = diskFiles): Promise<boolean> {
+  try {
+    return await isUnwritten(directory, files);
+  } catch (error) {
+    if (isUnreadable(error)) return false;
+    throw new DiskError('Opening the log', error);
+  }
+}
+
+async function isUnwritten(directory: string, files: WalFiles): Promise<boolean> {
   const ids = await segmentIds(directory, files).catch((error: unknown): number[] => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return [];
     throw error;

@@ -1,7 +1,9 @@
 // Damage to what was acknowledged is refused, wherever it is; nothing is ever lost or changed silently.
+import { dirname } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { logIndex, nodeId } from '../../../src/lib/ids.ts';
 import { DamagedLogError } from '../../../src/storage/errors.ts';
+import { walIsEmpty } from '../../../src/storage/wal/open-wal.ts';
 import { LogModel, payload, type BatchPlan } from '../../support/log-batches.ts';
 import {
   expectLog,
@@ -43,6 +45,20 @@ describe('G13', () => {
     expect(refused).toBe(2 * segmentBytes * 8);
     await expectLog(await openOn(disk, { segmentBytes }), model);
   }, 60_000);
+
+  test('a beginning that the disk cannot read back is no empty log, but a damaged one', async () => {
+    const disk = await logWith(new LogModel(), plans, { segmentBytes });
+    const refused = Object.assign(new Error('EIO: i/o error, read'), { code: 'EIO' });
+    const read = disk.open.bind(disk);
+    disk.open = async (path, mode) => {
+      const file = await read(path, mode);
+      return { ...file, size: file.size, read: () => Promise.reject(refused) };
+    };
+    expect(await walIsEmpty(dirname(segmentFile(1)), disk)).toBe(false);
+    expect(await openOrRefusal(disk, { segmentBytes })).toBeInstanceOf(DamagedLogError);
+    disk.open = () => Promise.reject(new Error('EMFILE: too many open files'));
+    await expect(walIsEmpty(dirname(segmentFile(1)), disk)).rejects.toMatchObject({ exitCode: 10 });
+  });
 
   test('a refusal changes nothing on disk', async () => {
     const disk = await logWith(new LogModel(), plans, { segmentBytes });
