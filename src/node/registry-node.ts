@@ -49,6 +49,8 @@ export interface NodeOptions {
   /** The core's own limits where they are not the defaults: small ones make its rare paths common under test. */
   readonly raftLimits?: Partial<RaftLimits>;
   readonly retention?: Partial<RetentionLimits>;
+  /** From one scrub of the state on disk to the next. Default 600 000 ms. */
+  readonly scrubRestMs?: number;
 }
 
 /** How much log is kept, and how snapshots travel. */

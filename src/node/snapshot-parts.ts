@@ -76,6 +76,7 @@ export function assembleSnapshots(
     clock,
     stateStore,
     imageHasher,
+    restMs: options.scrubRestMs,
     damaged: (reason, cause) => host.fatal(10, reason, cause),
     log,
   });

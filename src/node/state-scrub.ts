@@ -8,6 +8,8 @@ export interface StateScrubHost {
   readonly clock: Clock;
   readonly stateStore: Pick<StateStore, 'snapshot'>;
   readonly imageHasher: () => ImageHasher;
+  /** Between two walks. Default 600 000 ms. */
+  readonly restMs?: number | undefined;
   /** What is on disk is not what was written. */
   readonly damaged: (reason: string, cause?: unknown) => void;
   readonly log: { info(fields: object): void };
@@ -16,8 +18,8 @@ export interface StateScrubHost {
 /** 320 KiB/s at most: 100 000 records of 300 bytes take a minute and a half, and less than 1 % of a core. */
 const PART_BYTES = 64 << 10;
 const PART_MS = 200;
-/** Between two walks, and after one that could not begin or was cut short. */
 const REST_MS = 600_000;
+/** After one that could not begin or was cut short, and before the first, unless the rest is shorter. */
 const AGAIN_MS = 10_000;
 
 interface Walk {
@@ -29,6 +31,8 @@ interface Walk {
 
 export class StateScrub {
   readonly #host: StateScrubHost;
+  readonly #restMs: number;
+  readonly #againMs: number;
   #walk: Walk | undefined;
   #busy = false;
   #stopped = false;
@@ -38,7 +42,9 @@ export class StateScrub {
 
   constructor(host: StateScrubHost) {
     this.#host = host;
-    this.#nextMs = host.clock.now() + AGAIN_MS;
+    this.#restMs = host.restMs ?? REST_MS;
+    this.#againMs = Math.min(AGAIN_MS, this.#restMs);
+    this.#nextMs = host.clock.now() + this.#againMs;
   }
 
   /** Records that the walk under way has read back; after its end those of all of it. */
@@ -60,13 +66,13 @@ export class StateScrub {
 
   stop(): void {
     this.#stopped = true;
-    this.#end(REST_MS);
+    this.#end(this.#restMs);
   }
 
   async #step(): Promise<void> {
     const walk = (this.#walk ??= await this.#begin());
     if (walk === undefined) return;
-    if (this.#stopped) return this.#end(REST_MS);
+    if (this.#stopped) return this.#end(this.#restMs);
     try {
       const { records, done } = await walk.view.read(walk.after, PART_BYTES);
       if (this.#isOver(walk)) return;
@@ -76,7 +82,7 @@ export class StateScrub {
       if (done) this.#judge(walk);
     } catch (error) {
       if (this.#isOver(walk)) return;
-      this.#end(REST_MS);
+      this.#end(this.#restMs);
       this.#host.damaged('the state on disk cannot be read back', error);
     }
   }
@@ -84,7 +90,7 @@ export class StateScrub {
   /** Other content has taken the place of what was walked over, or nobody wants to know any more. */
   #isOver({ view }: Walk): boolean {
     if (!view.ended && !this.#stopped) return false;
-    this.#end(AGAIN_MS);
+    this.#end(this.#againMs);
     return true;
   }
 
@@ -96,7 +102,7 @@ export class StateScrub {
       this.#records = 0;
       return { view, hasher: imageHasher(), beganMs: clock.now(), after: '' };
     } catch (error) {
-      this.#nextMs = clock.now() + AGAIN_MS;
+      this.#nextMs = clock.now() + this.#againMs;
       // The store itself says that the disk is at fault.
       if (readFailureCode(error) === 10 && !this.#stopped) {
         this.#host.damaged('the state on disk cannot be read back', error);
@@ -109,7 +115,7 @@ export class StateScrub {
     const { clock, log, damaged } = this.#host;
     const { index, meta } = view.header;
     const hash = hasher.hash(meta.revision, meta.registryTimeMs);
-    this.#end(REST_MS);
+    this.#end(this.#restMs);
     if (hash !== meta.hash) {
       const what = `its ${this.#records} records at index ${index} have the hash ${hash} instead of ${meta.hash}`;
       return damaged(`the state on disk is damaged: ${what}`);

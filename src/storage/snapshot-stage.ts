@@ -2,13 +2,13 @@
 // one in use, a marker once it is whole and durable, and the exchange of the two by renames.
 import { join } from 'node:path';
 import { assert } from '../lib/assert.ts';
-import { SnapshotMismatch } from '../lib/snapshot-mismatch.ts';
 import type { SnapshotHeader, SnapshotStage } from '../node/ports.ts';
 import type { ImageHasher, StoredRecord } from '../registry/index.ts';
 import { encodeMeta, metaKey, recordKey } from './keys.ts';
 import { removeMarker, writeMarker } from './sealed-marker.ts';
 import { databaseAt, type Database } from './state-database.ts';
 import type { StateFiles, StatePaths } from './state-files.ts';
+import { verifySnapshot } from './state-verdict.ts';
 
 export interface StageHost {
   readonly paths: StatePaths;
@@ -84,12 +84,7 @@ export class LevelStage implements SnapshotStage {
   seal(): Promise<void> {
     return this.#run('open', 'sealed', async () => {
       const { index, term, configuration, meta } = this.#header;
-      const hash = this.#hasher.hash(meta.revision, meta.registryTimeMs);
-      if (hash !== meta.hash) {
-        throw new SnapshotMismatch(
-          `the ${this.#count} records of a snapshot have the hash ${hash} instead of ${meta.hash}`,
-        );
-      }
+      verifySnapshot(this.#hasher, this.#count, meta);
       const { files, paths, owner, onDisk } = this.#host;
       await onDisk('Sealing a snapshot', async () => {
         const state = { appliedIndex: index, appliedTerm: term, owner, configuration, meta };
@@ -100,7 +95,7 @@ export class LevelStage implements SnapshotStage {
           await files.syncFile(join(paths.incoming, name));
         }
         await files.syncDirectory(paths.incoming);
-        await writeMarker(files, paths, { index, term, hash, owner });
+        await writeMarker(files, paths, { index, term, hash: meta.hash, owner });
       });
     });
   }

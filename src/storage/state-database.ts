@@ -2,13 +2,20 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { ClassicLevel } from 'classic-level';
 import { assert, InvariantError } from '../lib/assert.ts';
-import { logIndex, revision } from '../lib/ids.ts';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { StateImage } from '../node/ports.ts';
-import type { ImageHasher, RegistryLoader, RegistryMeta, StoredRecord } from '../registry/index.ts';
+import type { StoredRecord } from '../registry/index.ts';
 import { isOutOfSpace } from './errors.ts';
 import { decodeMeta, metaKey, registryKey, type StateMeta } from './keys.ts';
 import type { StateFiles } from './state-files.ts';
+import {
+  type ContentBuilder,
+  contentBuilder,
+  type ContentOptions,
+  type FoundState,
+  judgeState,
+  reasonOf,
+} from './state-verdict.ts';
 
 export type Database = ClassicLevel<string, Uint8Array>;
 
@@ -22,11 +29,8 @@ export type Attempt =
   | { readonly kind: 'verified'; readonly database: Database; readonly image: StateImage }
   | { readonly kind: 'unusable'; readonly reason: string };
 
-export interface VerifyOptions {
+export interface VerifyOptions extends ContentOptions {
   readonly owner: string;
-  readonly imageHasher: () => ImageHasher;
-  /** Builds the content while it is read: it is in memory once, and read and hashed once. Default: the image has the records. */
-  readonly createLoader?: (() => RegistryLoader) | undefined;
   readonly files: StateFiles;
   /** What happens to a process that reads the directory, before this one does. */
   readonly crashOf: (directory: string) => Promise<string | undefined>;
@@ -41,7 +45,7 @@ export async function openVerified(directory: string, options: VerifyOptions): P
   try {
     await openUnlocked(database);
     const found = await scan(database, contentBuilder(options));
-    const outcome = found.kind === 'strange' ? found.reason : imageOrProblem(found, options);
+    const outcome = found.kind === 'strange' ? found.reason : judgeState(found, options);
     if (typeof outcome === 'object') return { kind: 'verified', database, image: outcome };
     await database.close();
     return { kind: 'unusable', reason: outcome };
@@ -75,73 +79,9 @@ async function openUnlocked(database: Database): Promise<void> {
   }
 }
 
-function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const code = 'code' in error ? `${String(error.code)} ` : '';
-  const cause = error.cause === undefined ? '' : ` (${reasonOf(error.cause)})`;
-  return `${code}${error.message}${cause}`;
-}
-
-/** What takes the records in, and says at the end whether they are those that the metadata describes. */
-interface ContentBuilder {
-  add(records: StoredRecord[]): void;
-  finish(meta: RegistryMeta): Pick<StateImage, 'records' | 'loaded'> | string;
-}
-
-function contentBuilder({ createLoader, imageHasher }: VerifyOptions): ContentBuilder {
-  return createLoader === undefined ? keepingRecords(imageHasher()) : loading(createLoader());
-}
-
-function keepingRecords(hasher: ImageHasher): ContentBuilder {
-  const kept: StoredRecord[] = [];
-  return {
-    add(records) {
-      for (const record of records) {
-        hasher.add(record);
-        kept.push(record);
-      }
-    },
-    finish({ revision: at, registryTimeMs, hash: expected }) {
-      const hash = hasher.hash(at, registryTimeMs);
-      if (hash === expected) return { records: handOver(kept) };
-      return `its ${kept.length} records have the hash ${hash} instead of ${expected}`;
-    },
-  };
-}
-
-/** The bytes are not verified yet when the loader sees them, so nothing that it throws is a defect of this program. */
-function loading(loader: RegistryLoader): ContentBuilder {
-  let count = 0;
-  let problem: string | undefined;
-  const guarded = <T>(run: () => T): T | undefined => {
-    try {
-      return problem === undefined ? run() : undefined;
-    } catch (error) {
-      problem = `one of its records cannot be read: ${reasonOf(error)}`;
-      return undefined;
-    }
-  };
-  return {
-    add(records) {
-      count += records.length;
-      guarded(() => loader.add(records));
-    },
-    finish(meta) {
-      const loaded = guarded(() => loader.finish(meta));
-      if (loaded !== undefined) return { records: [], loaded };
-      return problem ?? `its ${count} records do not have the hash ${meta.hash}`;
-    },
-  };
-}
-
 type Found =
   | { readonly kind: 'strange'; readonly reason: string }
-  | {
-      readonly kind: 'records';
-      /** undefined where there are none either. */
-      readonly state: StateMeta | undefined;
-      readonly content: ContentBuilder;
-    };
+  | (FoundState & { readonly kind: 'records' });
 
 async function scan(database: Database, content: ContentBuilder): Promise<Found> {
   let state: StateMeta | 'damaged' | undefined;
@@ -177,38 +117,4 @@ async function scan(database: Database, content: ContentBuilder): Promise<Found>
 
 function strange(reason: string): Found {
   return { kind: 'strange', reason };
-}
-
-// An older state that is whole verifies too: LevelDB drops the end of its log, or a whole log file, when that is damaged or
-// gone, and each batch carries the metadata of exactly its records. That is sound: appliedIndex is then older as well, and
-// the log, which keeps every entry that no settled batch covers, replays the rest. A lost batch in the middle is not: the
-// metadata of a later batch then meets records without the lost ones, and the hashes differ.
-function imageOrProblem(
-  { state, content }: Extract<Found, { kind: 'records' }>,
-  { owner, imageHasher }: VerifyOptions,
-): StateImage | string {
-  if (state === undefined) {
-    const hash = imageHasher().hash(revision(0), 0);
-    const meta = { revision: revision(0), registryTimeMs: 0, hash };
-    const nothing = { appliedIndex: logIndex(0), appliedTerm: 0, configuration: undefined };
-    return { ...nothing, meta, records: [] };
-  }
-  if (state.owner !== owner) return 'it was written by another node';
-  const { appliedIndex, appliedTerm, configuration, meta } = state;
-  const verified = content.finish(meta);
-  if (typeof verified === 'string') return verified;
-  return { appliedIndex, appliedTerm, configuration, meta, ...verified };
-}
-
-/** Yields each record once and lets go of it, so that a record is in memory once while the catalogue is built. */
-function handOver(records: StoredRecord[]): Iterable<StoredRecord> {
-  let taken = false;
-  return {
-    *[Symbol.iterator]() {
-      assert(!taken, 'the image of the state store is read once');
-      taken = true;
-      records.reverse();
-      for (let record = records.pop(); record !== undefined; record = records.pop()) yield record;
-    },
-  };
 }

@@ -3,22 +3,30 @@
 import { type Random, seededRandom } from '../../src/lib/random.ts';
 import { type LogDamage, logDamages } from './log-damage.ts';
 import type { Parameters } from './parameters.ts';
+import { type StateDamage, stateDamages } from './state-damage.ts';
 
-export type DamageAction =
-  /** Something happens to the log. `live`: while the node runs, which finds it when it reads there, or at its next start. What is put back as
-   * it once was is `ageMs` old. */
-  {
-    readonly kind: 'damageLog';
-    readonly node: string;
-    readonly how: LogDamage;
-    readonly live: boolean;
-    readonly ageMs: number;
-    readonly downMs: number;
-  };
+export type DamageAction = LogDamageAction | StateDamageAction;
 
-const PER_SECOND = 0.6;
+/** Something happens to the log. `live`: while the node runs, which finds it when it reads there, or at its next start. What is put back
+ * as it once was is `ageMs` old. */
+export interface LogDamageAction {
+  readonly kind: 'damageLog';
+  readonly node: string;
+  readonly how: LogDamage;
+  readonly live: boolean;
+  readonly ageMs: number;
+  readonly downMs: number;
+}
+
+/** The same of the state on disk; while the node runs it is for the scrub to find. */
+export interface StateDamageAction extends Omit<LogDamageAction, 'kind' | 'how'> {
+  readonly kind: 'damageState';
+  readonly how: StateDamage;
+}
+
+const PER_SECOND = 0.8;
 /** What is done to the files of a running process: names and sizes do not change under it. */
-const LIVE: readonly LogDamage[] = ['bit', 'zeroSector', 'unreadable'];
+const LIVE: readonly string[] = ['bit', 'zeroSector', 'unreadable', 'record', 'loseRecord'];
 
 export function drawDamages(
   seed: number,
@@ -39,6 +47,11 @@ function drawDamage(random: Random, { nodes }: Parameters): DamageAction {
   const node = random.next() < 0.4 ? 'leader' : (nodes[random.integer(0, nodes.length)] ?? '');
   const downMs = Math.round(20 + 800 * random.next() ** 2);
   const ageMs = random.integer(100, 1500);
+  if (random.next() < 0.5) {
+    const how = stateDamages[random.integer(0, stateDamages.length)] ?? 'record';
+    const live = LIVE.includes(how) && random.next() < 0.6;
+    return { kind: 'damageState', node, how, live, ageMs, downMs };
+  }
   const how = logDamages[random.integer(0, logDamages.length)] ?? 'bit';
   const live = LIVE.includes(how) && random.next() < 0.5;
   return { kind: 'damageLog', node, how, live, ageMs, downMs };

@@ -112,7 +112,7 @@ export class Faults {
       case 'discardState':
         // Where the log is whole, the state can be made again; where it is not, this is a loss like any other.
         if (machine.trimmed && !this.#mayLose(machine)) return;
-        machine.discardState();
+        machine.state.discardAtOpen();
         coverage.count('crashes');
         this.#down(machine, false, fault.downMs);
         return;
@@ -125,6 +125,7 @@ export class Faults {
       case 'flipBit':
         return this.#damage.perform(machine, { ...DAMAGE, ...fault, kind: 'damageLog' });
       case 'damageLog':
+      case 'damageState':
         return this.#damage.perform(machine, fault);
       case 'fullDisk':
         for (const name of [machine.id, ...(fault.others ?? [])]) {

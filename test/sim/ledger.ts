@@ -47,8 +47,12 @@ export class RaftLedger {
   readonly #strangers = new Map<string, string>();
   #lost = 0;
 
-  constructor(blame: (violation: Violation) => void) {
+  readonly #maxPromotionLag: number;
+
+  /** `maxPromotionLag`: entries that one who is given a vote may lack. */
+  constructor(blame: (violation: Violation) => void, maxPromotionLag: number) {
     this.#blame = blame;
+    this.#maxPromotionLag = maxPromotionLag;
     this.messages = new MessageLedger((node) => this.#disk(node), blame);
   }
 
@@ -210,11 +214,23 @@ export class RaftLedger {
     const what = `${entry.kind} ${crc32(entry.payload)} after ${previous}`;
     const known = this.#entries.get(keyOf(index, term));
     this.membership.written(entry);
+    if (known === undefined && entry.kind === 'membership') this.#givesVotes(log, entry);
     if (known === undefined) this.#entries.set(keyOf(index, term), { what, entry });
     else if (known.what !== what) {
       this.#say('raft', `${node} holds ${what} at ${index} of term ${term}, another ${known.what}`);
     }
     log.written[index - 1] = term;
+  }
+
+  /** Whoever is given a vote has caught up: a majority with an empty log in it would wait for that one, or do without it (4.2.1). */
+  #givesVotes({ written }: NodeLog, entry: LogEntry): void {
+    const [before] = this.membership.inLog(written, entry.index - 1);
+    const now = this.membership.of(entry)?.voters ?? [];
+    for (const voter of now.filter((one) => before?.voters.includes(one) === false)) {
+      const held = this.#logs.get(voter)?.durable.length ?? 0;
+      if (held + this.#maxPromotionLag >= entry.index - 1) continue;
+      this.#say('G1', `${voter} gets a vote at ${entry.index}, with ${held} on its disk`);
+    }
   }
 
   #durable(node: string, { hardState, truncateAfter, floor, entries }: PersistBatch): void {

@@ -45,8 +45,10 @@ const isOfTheDisk = (error: unknown): boolean =>
 /** A supervisor starts it again. */
 const RESTART_MS = 200;
 const RESERVE_BYTES = 1 << 20;
+const SCRUB_REST_MS = 500;
 
 const peerAddress = (member: string): string => `sim:${member}`;
+const asMember = (name: string) => ({ nodeId: nodeId(name), peerAddress: peerAddress(name) });
 
 export class Machine {
   readonly id: NodeId;
@@ -99,6 +101,8 @@ export class Machine {
       full: () => this.disk.full,
       putOff: () => coverage.count('statesPutOff'),
       discarded: () => coverage.count('statesDiscarded'),
+      repaired: () => coverage.count('statesRepaired'),
+      blame: (evidence) => world.blame('G13', `${name}: ${evidence}`),
     });
   }
 
@@ -221,34 +225,26 @@ export class Machine {
     this.#end(life, false);
   }
 
-  /** The state store is found damaged at the next start, which must cost nothing but time. */
-  discardState(): void {
-    this.state.discardAtOpen();
-  }
-
   /** Something is under way that nobody can call healthy. */
   get troubled(): boolean {
-    const { failWrites, failReads } = this.disk;
-    return this.lost || this.rotten || failWrites > 0 || failReads > 0 || this.state.failWrites > 0;
+    return this.lost || this.rotten || this.disk.fails || this.state.fails;
   }
 
   healDisk(): void {
-    this.disk.stalledUntilMs = 0;
-    this.disk.failWrites = 0;
-    this.disk.failReads = 0;
-    this.disk.full = false;
+    this.disk.heal();
     this.state.failWrites = 0;
     // Found now rather than when everything is to be calm.
-    if (this.rotten) this.crash(false);
+    if (this.rotten || this.state.damaged) this.crash(false);
   }
 
   async #open(life: Life): Promise<void> {
     const { timeline, network, ledger, parameters, coverage, log } = this.#world;
     const { process } = life;
+    const { incarnation } = this;
     const wal = await openWal('/wal', {
       segmentBytes: parameters.segmentBytes,
       maxFrameBytes: parameters.maxFrameBytes,
-      owner: this.incarnation,
+      owner: incarnation,
       formed: this.formed,
       files: this.disk.files,
       log: log(this.id),
@@ -268,6 +264,7 @@ export class Machine {
     const logStore = ledger.observe(this.id, wal, {
       read: () => {
         if (life.node?.status().role === 'leader') coverage.count('fetches');
+        this.disk.strikeAtRead();
       },
       floor: ({ index }) => this.#trims(index),
       starved: () => coverage.count('starvedLogs'),
@@ -275,21 +272,20 @@ export class Machine {
     const node = await createNode({
       self: {
         nodeId: this.id,
-        incarnation: this.incarnation,
+        incarnation,
         peerAddress: peerAddress(this.id),
         clientAddress: `client:${this.id}`,
       },
       clusterId: 'simulated',
       softwareVersion: '0.0.0',
-      initialMembers: this.#joins
-        ? []
-        : parameters.nodes.map((member) => ({
-            nodeId: nodeId(member),
-            peerAddress: peerAddress(member),
-          })),
+      initialMembers: this.#joins ? [] : parameters.nodes.map(asMember),
       ...this.#wayIn(process),
       logStore,
-      stateStore: this.state.open(process, wal.image.floor.index),
+      stateStore: this.state.open({
+        process,
+        floorIndex: wal.image.floor.index,
+        owner: incarnation,
+      }),
       transport,
       markFormed: async (clusterUuid) => {
         await timeline.sleep(parameters.writeMs, process, `disk ${process.name} identity`);
@@ -306,6 +302,7 @@ export class Machine {
       limits: { diskReserveBytes: RESERVE_BYTES, ...parameters.limits },
       raftLimits: parameters.raftLimits,
       retention: parameters.retention,
+      scrubRestMs: SCRUB_REST_MS,
     });
     if (this.#life !== life) return;
     life.node = node;
@@ -331,14 +328,16 @@ export class Machine {
   #fatal(life: Life, code: number, reason: string): void {
     if (this.#life !== life) return;
     this.#world.coverage.count('fatals');
-    // Found while it ran: whoever starts it again finds it at the start. Or nobody was there to take it back: an operator starts it
-    // again, or heals what was cut.
+    // Whoever starts it again finds it at the start. Or nobody was there to take it back: an operator starts it again.
     const rotten = (code === 11 || code === 10) && this.rotten;
-    if (rotten) this.#world.coverage.count('rotMet');
-    if (rotten || (code === 11 && this.#identity.replaces !== undefined)) {
+    const found = code === 10 && this.state.damaged;
+    if (rotten || found) this.#world.coverage.count(rotten ? 'rotMet' : 'damagedStatesFound');
+    if (rotten || found || (code === 11 && this.#identity.replaces !== undefined)) {
       this.#world.timeline.after(RESTART_MS, undefined, `${this.id} restarts`, () => this.start());
     } else if (code !== 10 || this.#innocent === 0) {
-      this.#world.blame('node', `${this.id} ended with exit code ${code}: ${reason}`);
+      // What it wrote itself is not what it should be.
+      const what = reason.startsWith('the state on disk') ? 'G13' : 'node';
+      this.#world.blame(what, `${this.id} ended with exit code ${code}: ${reason}`);
     }
     this.#forgive();
     this.crash(false);
@@ -359,10 +358,9 @@ export class Machine {
     const { coverage, ledger, parameters, blame } = this.#world;
     coverage.count('damagedLogs');
     this.crash(false);
-    const known = ledger.membership.committed?.members.map(({ nodeId: id }) => id);
-    const others = (known ?? parameters.nodes).filter((id) => id !== this.id);
-    const members = others.map((id) => ({ nodeId: nodeId(id), peerAddress: peerAddress(id) }));
     const { incarnation } = this;
+    const known = ledger.membership.names ?? parameters.nodes;
+    const members = known.filter((id) => id !== this.id).map(asMember);
     const final = this.#identity.giveUp({ found: damage, members });
     if (final !== undefined) return blame('G13', `${this.id} cannot return: ${final}`);
     this.#begin(incarnation);
@@ -385,8 +383,7 @@ export class Machine {
   }
 
   #forgive(): void {
-    this.disk.failed = 0;
-    this.disk.foundFull = 0;
+    this.disk.forgive();
     this.state.failed = 0;
   }
 

@@ -37,6 +37,11 @@ export class MembershipLedger {
     }
   }
 
+  /** What this entry brought. */
+  of({ index, term }: LogEntry): KnownConfiguration | undefined {
+    return this.#byEntry.get(`${index} ${term}`);
+  }
+
   /** The entry is known to be committed. */
   commit({ index, term, kind }: LogEntry): void {
     const known = this.#byEntry.get(`${index} ${term}`);
@@ -53,6 +58,11 @@ export class MembershipLedger {
   /** Some record gives this data-dir a vote. */
   givesVote(node: string, incarnation: string): boolean {
     return this.#elected.has(`${node} ${incarnation}`);
+  }
+
+  /** Of the members; undefined before the first record is committed. */
+  get names(): readonly string[] | undefined {
+    return this.committed?.members.map(({ nodeId }) => nodeId);
   }
 
   /** The name is a member's, or of one on its way back. */

@@ -17,6 +17,7 @@ const counted: Readonly<Record<string, Counter>> = {
   snapshot_pull_ended: 'snapshotsGivenUp',
   snapshot_installed: 'snapshotsInstalled',
   follower_falls_behind: 'fallsBehind',
+  state_scrubbed: 'scrubs',
 };
 
 export interface NodeLogHost {
@@ -26,6 +27,8 @@ export interface NodeLogHost {
   readonly leads: (node: string, term: number) => void;
   /** A node begins to pull a snapshot from another. */
   readonly pulls: (node: string, source: string) => void;
+  /** A node has scrubbed its state on disk, which took it so long, and found it right. */
+  readonly scrubbed: (node: string, tookMs: number) => void;
   /** Told each line, where somebody reads them. */
   readonly tell: ((node: string, line: string) => void) | undefined;
 }
@@ -37,16 +40,18 @@ interface Line {
   readonly term?: number;
   readonly reason?: string;
   readonly peer?: string;
+  readonly took_ms?: number;
 }
 
 export function createNodeLog(
-  { timeline, coverage, leads, pulls, tell }: NodeLogHost,
+  { timeline, coverage, leads, pulls, scrubbed, tell }: NodeLogHost,
   node: string,
 ): Logger {
   const write = (line: string): void => {
-    const { event, msg, role, term, reason, peer } = JSON.parse(line) as Line;
+    const { event, msg, role, term, reason, peer, took_ms } = JSON.parse(line) as Line;
     if (event === 'roleChanged' && role === 'leader') leads(node, term ?? 0);
     if (event === 'snapshot_pull_begun') pulls(node, peer ?? '');
+    if (event === 'state_scrubbed') scrubbed(node, took_ms ?? 0);
     if (event === 'steppedDown' && reason?.includes('disk') === true) {
       coverage.count('diskStepDowns');
     }

@@ -24,6 +24,7 @@ export class SimDisk {
   readonly #inFlight = new Set<DiskCall>();
   /** What is to happen in the middle of the next write. */
   #aimed: (() => void) | undefined;
+  #aimedAtRead: (() => void) | undefined;
   /** Nothing completes before this moment. */
   stalledUntilMs = 0;
   /** Until then a call is held by a stall, which may have been healed since. */
@@ -54,6 +55,36 @@ export class SimDisk {
     if (this.full) return 0;
     const used = this.files.paths().reduce((sum, path) => sum + this.files.bytesOf(path).length, 0);
     return Math.max(0, CAPACITY_BYTES - used);
+  }
+
+  /** The next call of some kind will. */
+  get fails(): boolean {
+    return this.failWrites > 0 || this.failReads > 0;
+  }
+
+  /** What fails or stands still does so no more; what is damaged stays. */
+  heal(): void {
+    this.stalledUntilMs = 0;
+    this.failWrites = 0;
+    this.failReads = 0;
+    this.full = false;
+  }
+
+  /** A process has ended for what was done to it; the next one has to have a reason of its own. */
+  forgive(): void {
+    this.failed = 0;
+    this.foundFull = 0;
+  }
+
+  /** Runs `strike` when entries are about to be read back. */
+  aimAtRead(strike: () => void): void {
+    this.#aimedAtRead = strike;
+  }
+
+  strikeAtRead(): void {
+    const strike = this.#aimedAtRead;
+    this.#aimedAtRead = undefined;
+    strike?.();
   }
 
   /** An empty disk takes the place of this one. */

@@ -3,6 +3,8 @@
 import { assert } from '../../src/lib/assert.ts';
 import type { LogIndex } from '../../src/lib/ids.ts';
 import { OutOfSpace } from '../../src/lib/out-of-space.ts';
+import { imageHasher } from '../../src/registry/index.ts';
+import { contentBuilder, judgeState } from '../../src/storage/state-verdict.ts';
 import type { Random } from '../../src/lib/random.ts';
 import type { StateBatch } from '../../src/node/ports.ts';
 import {
@@ -12,7 +14,15 @@ import {
   loseUnsettled,
   type MemoryState,
   MemoryStateStore,
+  placeSealed,
 } from '../support/memory-state-store.ts';
+import {
+  copied,
+  damageRecords,
+  isSound,
+  type OwnedState,
+  type StateDamage,
+} from './state-damage.ts';
 import type { Process, Timeline } from './timeline.ts';
 
 export interface StateDiskOptions {
@@ -28,12 +38,28 @@ export interface StateDiskOptions {
   /** A batch found no space. */
   readonly putOff: () => void;
   readonly discarded: () => void;
+  /** What was damaged is not in use any more. */
+  readonly repaired: () => void;
+  readonly blame: (evidence: string) => void;
+}
+
+export interface Opening {
+  readonly process: Process;
+  readonly floorIndex: LogIndex;
+  /** Incarnation of the node that opens it. */
+  readonly owner: string;
 }
 
 export class StateDisk {
   readonly #options: StateDiskOptions;
   #state: MemoryState = emptyMemoryState();
   #inFlight: StateBatch | undefined;
+  /** Incarnation that is written in it. */
+  #owner = '';
+  #unreadable = false;
+  #aimed: (() => void) | undefined;
+  /** Since when it is not what was written; undefined where it is. */
+  damagedAtMs: number | undefined;
   #discardReason: string | undefined;
   /** How many of the next writes fail. */
   failWrites = 0;
@@ -53,7 +79,76 @@ export class StateDisk {
 
   /** What it holds will be found damaged at the next open. */
   get doomed(): boolean {
-    return this.#discardReason !== undefined;
+    return this.#discardReason !== undefined || this.damaged;
+  }
+
+  /** Something was done to it that nobody has noticed yet. */
+  get damaged(): boolean {
+    return this.damagedAtMs !== undefined;
+  }
+
+  /** It is damaged, or the next batch will fail. */
+  get fails(): boolean {
+    return this.damaged || this.failWrites > 0;
+  }
+
+  /** As it is now, for whoever puts it back later or elsewhere. */
+  copy(): OwnedState {
+    return copied({ state: this.#state, owner: this.#owner });
+  }
+
+  /** Runs `strike` when a snapshot that has come whole is about to be put in its place. */
+  aim(strike: () => void): void {
+    this.#aimed = strike;
+  }
+
+  #strike(): void {
+    const strike = this.#aimed;
+    this.#aimed = undefined;
+    strike?.();
+  }
+
+  /** What was done to it; undefined where nothing of that kind can be. `from`: what is put in its place. */
+  damage(how: StateDamage, from: OwnedState | undefined): string | undefined {
+    const { random, timeline } = this.#options;
+    const done = this.#damage(how, from, random);
+    // An older state of its own is whole, and the log, or a snapshot, has what came after it.
+    if (done !== undefined && how !== 'old') this.damagedAtMs ??= timeline.nowMs;
+    return done;
+  }
+
+  #damage(how: StateDamage, from: OwnedState | undefined, random: Random): string | undefined {
+    switch (how) {
+      case 'record':
+      case 'loseRecord':
+      case 'sealed':
+        return damageRecords(how, this.#state, random);
+      case 'unreadable':
+        this.#unreadable = true;
+        return 'the state cannot be read';
+      case 'old':
+      case 'other': {
+        if (from === undefined || from.state.last === undefined) return undefined;
+        // What was staged is beside the store.
+        this.#state = { ...copied(from).state, sealed: this.#state.sealed };
+        this.#owner = from.owner;
+        return `the state is that of index ${from.state.last.appliedIndex}`;
+      }
+    }
+  }
+
+  /** A scrub that began then says that all is as it was written. */
+  scrubbed(beganMs: number): void {
+    if (this.damagedAtMs === undefined || this.damagedAtMs >= beganMs) return;
+    if (!isSound(this.#state) || this.#unreadable) {
+      this.#options.blame('it has scrubbed a damaged state, and says nothing');
+    } else this.#mended();
+  }
+
+  /** What was damaged has been written anew. */
+  #mended(): void {
+    this.damagedAtMs = undefined;
+    this.#options.repaired();
   }
 
   /** The index of a snapshot that has come whole and is not in its place. */
@@ -69,6 +164,8 @@ export class StateDisk {
   replace(): void {
     this.#state = emptyMemoryState();
     this.#inFlight = undefined;
+    this.#unreadable = false;
+    this.damagedAtMs = undefined;
   }
 
   /** The process died, with the power if `power`. */
@@ -82,17 +179,23 @@ export class StateDisk {
     loseUnsettled(this.#state, random.next() < 0.5 ? length : random.integer(0, length + 1));
   }
 
-  open(process: Process, floorIndex: LogIndex): MemoryStateStore {
-    const reason = this.#discardReason;
+  open({ process, floorIndex, owner }: Opening): MemoryStateStore {
+    const reason = this.#discardReason ?? this.#judge(floorIndex, owner);
     this.#discardReason = undefined;
     if (reason !== undefined) {
+      if (this.damaged) this.#options.repaired();
       this.replace();
       this.#options.discarded();
-    }
+    } else if (this.damaged) this.#mended();
+    this.#owner = owner;
     const options = {
       floorIndex,
       beforeDurable: (batch: StateBatch) => this.#write(batch, process),
+      beforeRead: () => {
+        if (this.#unreadable) throw new Error('EIO: simulated read error of the state');
+      },
       beforeStep: async (step: DiskStep) => {
+        if (step === 'install') this.#strike();
         await this.#take(process, step);
         const grows = step === 'stage' || step === 'add' || step === 'seal';
         if (grows && this.#options.full())
@@ -100,6 +203,27 @@ export class StateDisk {
       },
     };
     return new MemoryStateStore(this.#state, options, reason);
+  }
+
+  /** Why it is not used, by the words of the store on disk; undefined: it is believed, and had better be what was written. */
+  #judge(floorIndex: LogIndex, owner: string): string | undefined {
+    placeSealed(this.#state, floorIndex);
+    const { last, records } = this.#state;
+    if (this.#unreadable) return 'EIO: simulated read error of the state';
+    const content = contentBuilder({ imageHasher });
+    content.add([...records].map(([key, value]) => ({ key, value })));
+    const state = last && { ...last, owner: this.#owner };
+    const outcome = judgeState({ state, content }, { owner, imageHasher });
+    const reason = typeof outcome === 'string' ? outcome : undefined;
+    const strange = last !== undefined && this.#owner !== owner;
+    const wrong = strange || !isSound(this.#state);
+    if (wrong && reason === undefined) {
+      const whose = strange ? 'of another node' : 'that is damaged';
+      this.#options.blame(`it believes a state ${whose}`);
+    } else if (reason !== undefined && !this.damaged) {
+      this.#options.blame(`a state to which nothing was done is discarded: ${reason}`);
+    }
+    return reason;
   }
 
   async #write(batch: StateBatch, process: Process): Promise<void> {

@@ -1,5 +1,6 @@
 // The simulated world of one plan: machines, network, clients and faults on one timeline, and what is asserted meanwhile.
 import { assert, present } from '../../src/lib/assert.ts';
+import { raftDefaults } from '../../src/raft/index.ts';
 import { type Random, seededRandom } from '../../src/lib/random.ts';
 import type { Violation } from '../checkers/history.ts';
 import { KnownGenerations } from '../support/known-generations.ts';
@@ -69,7 +70,11 @@ export class World {
     const { timeline, coverage } = this;
     const { parameters } = plan;
     const blame = (guarantee: string, evidence: string): void => this.#blame(guarantee, evidence);
-    this.ledger = new RaftLedger(({ guarantee, evidence }) => blame(guarantee, evidence));
+    const { maxPromotionLag = raftDefaults.maxPromotionLag } = parameters.raftLimits;
+    this.ledger = new RaftLedger(
+      ({ guarantee, evidence }) => blame(guarantee, evidence),
+      maxPromotionLag,
+    );
     this.network = new SimNetwork(timeline, parameters.network, this.#random('network'));
     const { tell } = options;
     const logHost = {
@@ -77,6 +82,7 @@ export class World {
       coverage,
       leads: (node: string, term: number): void => this.#leads(node, term),
       pulls: (node: string, source: string): void => this.#faults.pullBegan(node, source),
+      scrubbed: (node: string, tookMs: number): void => this.#scrubbed(node, tookMs),
       tell: tell && ((node: string, line: string): void => tell(timeline.nowMs, node, line)),
     };
     const { network, ledger } = this;
@@ -332,6 +338,12 @@ export class World {
     this.ledger.leads(node, term, machine?.node?.status().commitIndex);
     this.#leader = node;
     this.leaderSinceMs = this.timeline.nowMs;
+  }
+
+  /** By a clock that drifts, rounded. */
+  #scrubbed(node: string, tookMs: number): void {
+    const machine = this.machines.find(({ id }) => id === node);
+    machine?.state.scrubbed(this.timeline.nowMs - 1.01 * tookMs - 1);
   }
 
   #session(name: string): Session {

@@ -3,7 +3,6 @@
 import { assert, present } from '../../src/lib/assert.ts';
 import { type LogIndex, logIndex, revision, term as toTerm } from '../../src/lib/ids.ts';
 import { OutOfSpace } from '../../src/lib/out-of-space.ts';
-import { SnapshotMismatch } from '../../src/lib/snapshot-mismatch.ts';
 import type {
   SnapshotHeader,
   SnapshotStage,
@@ -13,6 +12,7 @@ import type {
   StateStore,
 } from '../../src/node/ports.ts';
 import { hashOfImage, type RegistryMeta, type StoredRecord } from '../../src/registry/index.ts';
+import { verifySnapshot } from '../../src/storage/state-verdict.ts';
 import { compareBytewise } from '../../src/registry/byte-order.ts';
 
 type Last = Omit<StateBatch, 'records'>;
@@ -41,6 +41,21 @@ interface Undo {
 /** LevelDB syncs its directory itself whenever it has filled a buffer: older batches than these are safe. */
 const MAX_UNSETTLED = 64;
 const MAX_SNAPSHOTS = 5;
+
+/** What has come whole takes its place where the log begins behind it; anything else that was staged goes. */
+export function placeSealed(state: MemoryState, floorIndex: number | undefined): void {
+  const { sealed } = state;
+  if (sealed === undefined) return;
+  const { index } = sealed.header;
+  if (index === floorIndex && index > (state.last?.appliedIndex ?? 0)) installSealed(state, sealed);
+  else state.sealed = undefined;
+}
+
+/** An independent copy, as of files that are copied: what a power cut would take back is in it for good. */
+export function copyOf({ records, last, sealed }: MemoryState): MemoryState {
+  const staged = sealed && { header: sealed.header, records: new Map(sealed.records) };
+  return { records: new Map(records), last, sealed: staged, unsettled: [] };
+}
 
 export function emptyMemoryState(): MemoryState {
   return { records: new Map(), last: undefined, sealed: undefined, unsettled: [] };
@@ -126,11 +141,7 @@ function verify(
 ): void {
   const records = [...content].map(([key, value]) => ({ key, value }));
   const hashOf = options.hashOfImage ?? hashOfImage;
-  const hash = hashOf(records, meta.revision, meta.registryTimeMs);
-  if (hash === meta.hash) return;
-  throw new SnapshotMismatch(
-    `the ${records.length} records of a snapshot have the hash ${hash} instead of ${meta.hash}`,
-  );
+  verifySnapshot({ hash: (...at) => hashOf(records, ...at) }, records.length, meta);
 }
 
 /** What the disk does next, beside batches. */
@@ -142,6 +153,8 @@ export interface MemoryStateOptions {
   /** Called before each other step of the disk; the step is done at once when this resolves, or never if it rejects: then the
    * store has failed. Default: in a microtask. */
   readonly beforeStep?: (step: DiskStep) => Promise<void>;
+  /** Called before a view is read from; what it throws the reader gets. */
+  readonly beforeRead?: () => void;
   /** Meta of the empty state. Its hash is '' by default. */
   readonly emptyMeta?: RegistryMeta;
   /** The log's floor: a sealed snapshot of exactly this index takes its place at open. Default 0. */
@@ -167,13 +180,7 @@ export class MemoryStateStore implements StateStore {
     options: MemoryStateOptions = {},
     discarded?: string,
   ) {
-    const { sealed } = state;
-    const appliedIndex = state.last?.appliedIndex ?? 0;
-    if (sealed !== undefined) {
-      const { index } = sealed.header;
-      if (index === options.floorIndex && index > appliedIndex) installSealed(state, sealed);
-      else state.sealed = undefined;
-    }
+    placeSealed(state, options.floorIndex);
     this.#state = state;
     this.#options = options;
     this.discarded = discarded;
@@ -235,6 +242,7 @@ export class MemoryStateStore implements StateStore {
       header: { index: appliedIndex, term: toTerm(appliedTerm), configuration, meta },
       read: async (after, maxBytes) => {
         this.#assertAlive();
+        this.#options.beforeRead?.();
         if (!open) throw new Error('the snapshot is closed');
         if (ended()) throw new Error('other content has taken the place of this one');
         return partOf(records, after, maxBytes);
