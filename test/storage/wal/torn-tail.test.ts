@@ -158,7 +158,7 @@ describe('what looks torn but was acknowledged', () => {
     disk.bytesOf(segmentFile(1))[from + 2000] = 1;
     const refusal = await refusalOf(disk);
     expect(refusal.offset).toBe(from);
-    expect(refusal.message).toContain('join again with an empty data-dir');
+    expect(refusal.message).toContain('docs/operations.md');
   });
 });
 
