@@ -1,6 +1,7 @@
 // Every bug that the simulator must find, area by area.
 import type { PlantedBug } from '../../planted/bug.ts';
 import { clusterBugs } from './cluster-bugs.ts';
+import { damageBugs } from './damage-bugs.ts';
 import { electionBugs } from './election-bugs.ts';
 import { leaseBugs } from './lease-bugs.ts';
 import { logBugs } from './log-bugs.ts';
@@ -16,4 +17,5 @@ export const simulatedBugs: readonly PlantedBug[] = [
   ...watchBugs,
   ...stateBugs,
   ...clusterBugs,
+  ...damageBugs,
 ];
