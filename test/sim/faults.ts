@@ -133,7 +133,7 @@ export class Faults {
         }
         return;
       case 'stop':
-        void machine.stop().then(() => this.#startAfter(machine, fault.downMs));
+        void machine.stop().then(() => this.#startStopped(machine, fault.downMs));
         // One that had not started yet, or that dies while it stops, is started all the same.
         this.#startAfter(machine, fault.downMs + 2500);
         return;
@@ -227,6 +227,12 @@ export class Faults {
   #down(machine: Machine, power: boolean, downMs: number): void {
     machine.crash(power);
     this.#startAfter(machine, downMs);
+  }
+
+  /** A stop that outlasted the faults, as on a full disk: healing found the machine running. */
+  #startStopped(machine: Machine, delayMs: number): void {
+    if (this.#world.healed()) machine.start();
+    else this.#startAfter(machine, delayMs);
   }
 
   #startAfter(machine: Machine, delayMs: number): void {
