@@ -185,7 +185,7 @@ export class Faults {
     this.#world.coverage.count('fullDisks');
     machine.disk.full = true;
     this.#later(forMs, () => {
-      machine.disk.full = false;
+      machine.disk.makeRoom();
       machine.start();
     });
   }

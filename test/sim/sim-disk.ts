@@ -18,6 +18,9 @@ const SECTOR = 512;
 const READ_MS = 0.1;
 const CAPACITY_BYTES = 1 << 30;
 
+/** The interval of node/disk-reserve.ts, and time to write what waited. */
+const ROOM_SEEN_MS = 1250;
+
 export class SimDisk {
   #files = new MemoryDisk();
   readonly #options: DiskOptions;
@@ -27,7 +30,7 @@ export class SimDisk {
   #aimedAtRead: (() => void) | undefined;
   /** Nothing completes before this moment. */
   stalledUntilMs = 0;
-  /** Until then a call is held by a stall, which may have been healed since. */
+  /** Until then a call is held by a stall, or by a full disk that nobody has looked at since, though both may be healed. */
   heldUntilMs = 0;
   /** How many of the next calls of each kind fail. */
   failWrites = 0;
@@ -67,6 +70,14 @@ export class SimDisk {
     this.stalledUntilMs = 0;
     this.failWrites = 0;
     this.failReads = 0;
+    this.makeRoom();
+  }
+
+  /** A node looks for room once a second: until it has, its log waits, which may yet cost it the leadership. */
+  makeRoom(): void {
+    if (this.full) {
+      this.heldUntilMs = Math.max(this.heldUntilMs, this.#options.timeline.nowMs + ROOM_SEEN_MS);
+    }
     this.full = false;
   }
 

@@ -231,7 +231,7 @@ export class World {
     const statuses = this.#sound.map(({ node }) => node?.status());
     const [first] = statuses;
     if (first === undefined || first.leaderId === '' || this.#awaited.length > 0) return false;
-    // A leader whose write is held by the last stall of its disk may have to step down yet.
+    // A leader whose write is held by the last stall of its disk, or for space, may have to step down yet.
     if (this.machines.some(({ disk }) => disk.heldUntilMs > this.timeline.nowMs)) return false;
     return (
       statuses.every(
