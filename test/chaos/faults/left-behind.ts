@@ -2,7 +2,7 @@
 import { monotonicMs } from '../../support/monotonic-clock.ts';
 import type { ArenaNode } from '../arena/arena.ts';
 import { type Fault, ofOne } from './fault.ts';
-import { expectEffect, logEnd, logSince, revive, takeFollower } from './node-state.ts';
+import { answerOf, expectEffect, logEnd, logSince, revive, takeFollower } from './node-state.ts';
 
 const trimTimeoutMs = 60_000;
 const installTimeoutMs = 30_000;
@@ -23,7 +23,7 @@ export const leaveBehind: Fault = {
   lastsMs: (random) => random.integer(1000, 2000),
   strike: async (field) => {
     const node = await takeFollower(field);
-    const { last_index: last } = await node.status();
+    const { last_index: last } = await answerOf(node);
     const atMs = monotonicMs();
     const from = logEnd(node);
     await node.kill('SIGKILL');
@@ -42,7 +42,7 @@ export const leaveBehind: Fault = {
           (await logSince(node, from)).includes('"snapshot_installed"'),
         );
         const installed = (await logSince(node, from)).split('"snapshot_installed"').length - 1;
-        const { first_index: first } = await node.status();
+        const { first_index: first } = await answerOf(node);
         return `had entry ${last}; ${installed} snapshot installed, its log begins at ${first}`;
       },
     };

@@ -55,6 +55,19 @@ export async function viewOf(
   }
 }
 
+/** A node that runs answers within milliseconds; on a very busy host not always within the second that one call waits. */
+const answerTimeoutMs = 30_000;
+
+/** What it says of itself, asked until it answers; rejects with NoEffect when it does not for a long time. */
+export async function answerOf(node: ArenaNode): ReturnType<ArenaNode['status']> {
+  let view = await viewOf(node);
+  await expectEffect(`${node.id} to answer`, answerTimeoutMs, async () => {
+    view ??= await viewOf(node);
+    return view !== undefined;
+  });
+  return present(view, 'an answer was awaited');
+}
+
 /** Who leads, as this node sees it, in words. */
 export async function leaderSeenBy(node: ArenaNode): Promise<string> {
   const view = await viewOf(node);

@@ -4,11 +4,11 @@ import { monotonicMs } from '../../support/monotonic-clock.ts';
 import { pollUntil } from '../../support/poll.ts';
 import type { ArenaNode } from '../arena/arena.ts';
 import { type Battlefield, Broken, type Fault, NoEffect } from './fault.ts';
-import { idsOf, revive } from './node-state.ts';
+import { answerOf, idsOf, revive } from './node-state.ts';
 
 /** What docs/operations.md tells an operator to wait for. */
 async function untilCaughtUp(field: Battlefield, node: ArenaNode): Promise<void> {
-  const wanted = Number((await (await field.leader()).status()).commit_index);
+  const wanted = Number((await answerOf(await field.leader())).commit_index);
   await pollUntil(
     async () => {
       const { applied_index: applied, leader_id: leader } = await node.status();
