@@ -15,10 +15,10 @@ import { repositoryRoot } from '../support/repository-root.ts';
 
 const buildWithinMs = 300_000;
 
-/** `kind: 'missing'`: why there is no such build. */
+/** `unknown`: the history of this clone ends before it. `broken`: it could not be built, though it should. */
 export type EarlierBuild =
-  | { readonly kind: 'built'; readonly commit: string; readonly main: string }
-  | { readonly kind: 'missing'; readonly commit: string; readonly reason: string };
+  | { readonly kind: 'built'; readonly main: string }
+  | { readonly kind: 'unknown' | 'broken'; readonly reason: string };
 
 export class Builds {
   readonly #scratch = mkdtempSync(join(tmpdir(), 'rollcall-builds-'));
@@ -28,11 +28,7 @@ export class Builds {
     const root = repositoryRoot();
     const known = spawnSync('git', ['cat-file', '-e', `${commit}^{commit}`], { cwd: root });
     if (known.status !== 0) {
-      return {
-        kind: 'missing',
-        commit,
-        reason: `the history of this clone does not have ${commit}`,
-      };
+      return { kind: 'unknown', reason: `the history of this clone does not have ${commit}` };
     }
     const directory = join(this.#scratch, commit);
     mkdirSync(directory);
@@ -41,8 +37,8 @@ export class Builds {
     execFileSync('tar', ['-xf', archive, '-C', directory]);
     const problem =
       installAt(directory, root) ?? run('npm', ['run', '--silent', 'build'], directory);
-    if (problem !== undefined) return { kind: 'missing', commit, reason: problem };
-    return { kind: 'built', commit, main: join(directory, 'dist/cli/main.js') };
+    if (problem !== undefined) return { kind: 'broken', reason: problem };
+    return { kind: 'built', main: join(directory, 'dist/cli/main.js') };
   }
 
   remove(): void {

@@ -1,6 +1,5 @@
 // Node by node from one build to another under load: each is told to stop, ends with 0, and is started as the other build with its data.
-import { join } from 'node:path';
-import { judge, longestSilence, say, underLoad } from '../cluster/campaign.ts';
+import { judge, longestSilence, underLoad } from '../cluster/campaign.ts';
 import { expectUnharmed, openCampaign } from '../compose/campaign-in-containers.ts';
 import { pollUntil } from '../support/poll.ts';
 import { ProcessCluster, ProcessNode } from '../support/process-cluster.ts';
@@ -63,10 +62,11 @@ export interface Route {
   readonly seed: number;
 }
 
-/** Throws for anything lost, out of order or refused for good. */
-export async function rollOver({ from, to, order, back, seed }: Route): Promise<void> {
+/** Throws for anything lost, out of order or refused for good; resolves with what was seen. */
+export async function rollOver({ from, to, order, back, seed }: Route): Promise<string> {
   await using cluster = await ProcessCluster.start({ main: from.main, startWithinMs: patienceMs });
   const campaign = await openCampaign(cluster, seed);
+  const seen: string[] = [];
   try {
     for (const target of back ? [to, from] : [to]) {
       await underLoad(campaign, async (load) => {
@@ -76,38 +76,14 @@ export async function rollOver({ from, to, order, back, seed }: Route): Promise<
           await load.untilMore(50, `writes after ${id} became ${target.name}`);
         }
         const silenceMs = Math.round(longestSilence(load, beganMs));
-        say(
-          `  ${order.join(', ')} to ${target.name}: ${load.acknowledged().length} writes, none acknowledged for at most ${silenceMs} ms`,
-        );
+        const writes = load.acknowledged().length;
+        seen.push(`to ${target.name}: ${writes} writes, at most ${silenceMs} ms without one`);
       });
       await judge(campaign);
     }
     expectUnharmed(campaign);
+    return seen.join('; ');
   } finally {
     for (const watcher of campaign.watchers) watcher.close();
   }
-}
-
-/** A data-dir that the build must not take: it ends with this code, having said this. */
-export async function expectRefusal(
-  main: string,
-  dataDir: string,
-  exitCode: number,
-  scratch: string,
-): Promise<void> {
-  const command = [process.execPath, main, 'server', '--node-id', 'n1', '--data-dir', dataDir];
-  const doors = ['--listen-client', '127.0.0.1:0', '--listen-peer', '127.0.0.1:0'];
-  const node = new ProcessNode({
-    id: 'n1',
-    clientAddress: '',
-    peerAddress: '',
-    dataDir,
-    logFile: join(scratch, 'refused.log'),
-    command: [...command, ...doors],
-    wrapped: false,
-  });
-  node.start();
-  await pollUntil(() => !node.running, { what: 'the refusal', timeoutMs: patienceMs });
-  if (node.exitCode !== exitCode)
-    throw new Error(`it ended with ${node.exitCode}, not ${exitCode}`);
 }

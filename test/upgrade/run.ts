@@ -1,15 +1,14 @@
 // npm run test:upgrade: clusters of processes of earlier builds, upgraded node by node in every order under load, and back where formats
 // allow it. Without containers; those are in test:compose.
-import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
 import { say } from '../cluster/campaign.ts';
-import { unpack } from '../golden/pack.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
+import { conclude, interruption, runTrials, type Trial } from '../support/trials.ts';
+import { usageOrExit } from '../support/usage.ts';
 import { Builds, type EarlierBuild } from './builds.ts';
-import { expectRefusal, rollOver } from './roll.ts';
+import { orders, parseOptions, type UpgradeOptions } from './options.ts';
+import { refuseShortened } from './refusal.ts';
+import { rollOver } from './roll.ts';
 
 interface Earlier {
   readonly commit: string;
@@ -23,88 +22,64 @@ const earlierBuilds: readonly Earlier[] = [
   { commit: 'dd80a71', what: 'the first release, before members and snapshots', back: true },
 ];
 
-const orders: readonly (readonly string[])[] = [
-  ['n1', 'n2', 'n3'],
-  ['n3', 'n2', 'n1'],
-  ['n1', 'n3', 'n2'],
-  ['n2', 'n1', 'n3'],
-  ['n2', 'n3', 'n1'],
-  ['n3', 'n1', 'n2'],
-];
+type Built = Extract<EarlierBuild, { readonly kind: 'built' }>;
 
-interface Options {
-  readonly quick?: true;
-  readonly seed: string;
-  readonly from?: string;
+function trialsOf({ commit, back }: Earlier, build: Built, options: UpgradeOptions): Trial[] {
+  const { quick, order: only, main, seed: first } = options;
+  const to = { name: 'this checkout', main: main ?? join(repositoryRoot(), 'dist/cli/main.js') };
+  const chosen = only === undefined ? (quick === true ? orders.slice(0, 1) : orders) : [only];
+  const again = `npm run test:upgrade -- --from ${commit}`;
+  const where = main === undefined ? '' : ` --main ${main}`;
+  const rolls = chosen.map((order, at): Trial => {
+    const seed = first + at * 1000;
+    return {
+      name: `${commit}, ${order.join(', ')}`,
+      replay: `${again} --order ${order.join(',')} --seed ${seed}${where}`,
+      run: () => rollOver({ from: { name: commit, main: build.main }, to, order, back, seed }),
+    };
+  });
+  if (!back) return rolls;
+  const refusal = {
+    name: `${commit}, a log that was shortened`,
+    replay: `${again} --quick`,
+    run: () => refuseShortened(build.main),
+  };
+  return [refusal, ...rolls];
 }
 
-function fingerprint(directory: string): string {
-  const hash = createHash('sha256');
-  const names = readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name));
-  for (const name of names.toSorted()) hash.update(name).update(readFileSync(name));
-  return hash.digest('hex');
-}
-
-/** A log that was shortened is nothing that the first release can go on with: it says so, and leaves every byte as it is. */
-async function refuseShortened(build: Extract<EarlierBuild, { kind: 'built' }>): Promise<void> {
-  const scratch = mkdtempSync(join(tmpdir(), 'rollcall-refusal-'));
-  try {
-    const dataDir = join(scratch, 'n1');
-    unpack(readFileSync(join(repositoryRoot(), 'test/golden/v1/trimmed.data-dir.br')), dataDir);
-    const before = fingerprint(dataDir);
-    await expectRefusal(build.main, dataDir, 11, scratch);
-    if (fingerprint(dataDir) !== before) throw new Error('the refused data-dir was changed');
-    say(`  ${build.commit} refuses a log that was shortened, and changes nothing`);
-  } finally {
-    rmSync(scratch, { recursive: true });
-  }
-}
-
-async function upgrade({ quick, seed, from: only }: Options): Promise<void> {
+async function upgrade(options: UpgradeOptions): Promise<number> {
+  const signal = interruption();
   const builds = new Builds();
-  const to = { name: 'this checkout', main: join(repositoryRoot(), 'dist/cli/main.js') };
-  let passed = 0;
+  const trials: Trial[] = [];
   let skipped = 0;
   try {
-    for (const { commit, what, back } of earlierBuilds) {
-      if (only !== undefined && only !== commit) continue;
+    for (const earlier of earlierBuilds) {
+      const { commit, what } = earlier;
+      if (signal.aborted || (options.from ?? commit) !== commit) continue;
+      say(`building ${commit}, ${what}`);
       const build = builds.build(commit);
-      if (build.kind === 'missing') {
-        say(`skipped: ${commit}, ${what}: ${build.reason}`);
-        skipped++;
-        continue;
-      }
-      say(`${commit}, ${what}`);
-      for (const [at, order] of (quick === true ? orders.slice(0, 1) : orders).entries()) {
-        const from = { name: commit, main: build.main };
-        await rollOver({
-          from,
-          to,
-          order,
-          back: back && (at === 0 || quick !== true),
-          seed: Number(seed) + at * 1000,
-        });
-        passed++;
-      }
-      if (back) {
-        await refuseShortened(build);
-        passed++;
+      switch (build.kind) {
+        case 'built':
+          trials.push(...trialsOf(earlier, build, options));
+          break;
+        case 'unknown':
+          say(`skipped: ${commit}: ${build.reason}`);
+          skipped++;
+          break;
+        case 'broken':
+          trials.push({
+            name: `the build of ${commit}`,
+            replay: `npm run test:upgrade -- --from ${commit} --quick`,
+            run: () => Promise.reject(new Error(build.reason)),
+          });
+          break;
       }
     }
+    return conclude(await runTrials(trials, say, signal), skipped, say);
   } finally {
     builds.remove();
   }
-  say(`${passed} passed, 0 failed, ${skipped} skipped`);
 }
 
-await new Command('test:upgrade')
-  .description(
-    'upgrades clusters of earlier builds node by node under load, and goes back where formats allow it',
-  )
-  .option('--quick', 'one order of each build instead of all six')
-  .option('--seed <n>', 'what the clients do', '1')
-  .option('--from <commit>', 'this build only')
-  .action(upgrade)
-  .parseAsync();
+const commits = earlierBuilds.map(({ commit }) => commit);
+process.exitCode = await upgrade(usageOrExit((words) => parseOptions(commits, words)));
