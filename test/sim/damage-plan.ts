@@ -1,11 +1,21 @@
 // Damage of what a node has on disk, as data, and how it is drawn: beside the other faults and with a generator of its own, so that
 // half of the seeds are what they would be without it.
 import { type Random, seededRandom } from '../../src/lib/random.ts';
+import { type ChunkDamage, chunkDamages } from './garble.ts';
 import { type LogDamage, logDamages } from './log-damage.ts';
 import type { Parameters } from './parameters.ts';
 import { type StateDamage, stateDamages } from './state-damage.ts';
 
-export type DamageAction = LogDamageAction | StateDamageAction;
+export type DamageAction =
+  | LogDamageAction
+  | StateDamageAction
+  /** The next chunks of snapshots that it sends are not what they should be. */
+  | {
+      readonly kind: 'garble';
+      readonly node: string;
+      readonly how: ChunkDamage;
+      readonly times: number;
+    };
 
 /** Something happens to the log. `live`: while the node runs, which finds it when it reads there, or at its next start. What is put back
  * as it once was is `ageMs` old. */
@@ -24,7 +34,7 @@ export interface StateDamageAction extends Omit<LogDamageAction, 'kind' | 'how'>
   readonly how: StateDamage;
 }
 
-const PER_SECOND = 0.8;
+const PER_SECOND = 1;
 /** What is done to the files of a running process: names and sizes do not change under it. */
 const LIVE: readonly string[] = ['bit', 'zeroSector', 'unreadable', 'record', 'loseRecord'];
 
@@ -38,7 +48,13 @@ export function drawDamages(
   const betweenMs = 1000 / PER_SECOND;
   const endMs = parameters.chaosMs - 300;
   for (let atMs = 500; atMs < endMs; atMs += betweenMs * 2 * random.next()) {
-    damages.push({ atMs, damage: drawDamage(random, parameters) });
+    const damage = drawDamage(random, parameters);
+    damages.push({ atMs, damage });
+    // Once more, while it is on its way back.
+    if (damage.kind !== 'damageLog' || random.next() < 0.6) continue;
+    const how = random.next() < 0.5 ? 'bit' : 'truncate';
+    const afterMs = damage.downMs + random.integer(40, 400);
+    damages.push({ atMs: atMs + afterMs, damage: { ...damage, how, live: false } });
   }
   return damages;
 }
@@ -47,6 +63,10 @@ function drawDamage(random: Random, { nodes }: Parameters): DamageAction {
   const node = random.next() < 0.4 ? 'leader' : (nodes[random.integer(0, nodes.length)] ?? '');
   const downMs = Math.round(20 + 800 * random.next() ** 2);
   const ageMs = random.integer(100, 1500);
+  if (random.next() < 0.25) {
+    const how = chunkDamages[random.integer(0, chunkDamages.length)] ?? 'bit';
+    return { kind: 'garble', node, how, times: random.integer(1, 4) };
+  }
   if (random.next() < 0.5) {
     const how = stateDamages[random.integer(0, stateDamages.length)] ?? 'record';
     const live = LIVE.includes(how) && random.next() < 0.6;

@@ -54,6 +54,7 @@ export class Damage {
 
   perform(machine: Machine, action: DamageAction): void {
     const { later } = this.#world;
+    if (action.kind === 'garble') return machine.garble.aim(action.how, action.times);
     const ageMs = action.how === 'old' ? action.ageMs : 0;
     const soon = (run: () => void): void => {
       if (ageMs > 0) later(ageMs, run);

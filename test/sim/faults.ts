@@ -126,6 +126,7 @@ export class Faults {
         return this.#damage.perform(machine, { ...DAMAGE, ...fault, kind: 'damageLog' });
       case 'damageLog':
       case 'damageState':
+      case 'garble':
         return this.#damage.perform(machine, fault);
       case 'fullDisk':
         for (const name of [machine.id, ...(fault.others ?? [])]) {

@@ -61,9 +61,12 @@ export function damageLog(how: LogDamage, disk: DamagedDisk, random: Random): st
       files.replace(path, bytes.subarray(0, length));
       return `${path} is cut to ${length} bytes`;
     }
-    case 'drop':
-      files.drop(path);
-      return `${path} is gone`;
+    case 'drop': {
+      // The first one is missed by nothing that comes before it.
+      const gone = random.next() < 0.5 ? path : (paths[0] ?? path);
+      files.drop(gone);
+      return `${gone} is gone`;
+    }
     case 'unreadable':
       unreadable.add(path);
       return `${path} cannot be read`;

@@ -8,6 +8,7 @@ import type { NodeOptions, RegistryNode } from '../../src/node/registry-node.ts'
 import { DamagedLogError, DiskError } from '../../src/storage/errors.ts';
 import { openWal } from '../../src/storage/wal/open-wal.ts';
 import type { Coverage } from './coverage.ts';
+import { Garble } from './garble.ts';
 import type { RaftLedger } from './ledger.ts';
 import type { SimNetwork } from './network.ts';
 import { type ClockFaults, createNodeClock } from './node-clock.ts';
@@ -55,6 +56,7 @@ export class Machine {
   readonly disk: SimDisk;
   readonly state: StateDisk;
   readonly clock: ClockFaults;
+  readonly garble: Garble;
   readonly #world: MachineWorld;
   readonly #random: Random;
   readonly #identity: SimIdentity;
@@ -93,6 +95,7 @@ export class Machine {
       torn: () => coverage.count('tornWrites'),
     });
     this.off = spare;
+    this.garble = new Garble(random, () => coverage.count('chunksGarbled'));
     this.state = new StateDisk({
       timeline,
       random,
@@ -232,6 +235,7 @@ export class Machine {
 
   healDisk(): void {
     this.disk.heal();
+    this.garble.aim('bit', 0);
     this.state.failWrites = 0;
     // Found now rather than when everything is to be calm.
     if (this.rotten || this.state.damaged) this.crash(false);
@@ -259,6 +263,7 @@ export class Machine {
       process,
       clock,
       heartbeatMs: 50,
+      outgoing: (frames) => this.garble.pass(frames),
     });
     life.transport = transport;
     const logStore = ledger.observe(this.id, wal, {

@@ -18,6 +18,7 @@ const counted: Readonly<Record<string, Counter>> = {
   snapshot_installed: 'snapshotsInstalled',
   follower_falls_behind: 'fallsBehind',
   state_scrubbed: 'scrubs',
+  snapshot_chunk_damaged: 'chunksRefused',
 };
 
 export interface NodeLogHost {
@@ -52,6 +53,9 @@ export function createNodeLog(
     if (event === 'roleChanged' && role === 'leader') leads(node, term ?? 0);
     if (event === 'snapshot_pull_begun') pulls(node, peer ?? '');
     if (event === 'state_scrubbed') scrubbed(node, took_ms ?? 0);
+    if (event === 'snapshot_pull_ended' && /hash|records arrived/.test(reason ?? '')) {
+      coverage.count('snapshotsRefused');
+    }
     if (event === 'steppedDown' && reason?.includes('disk') === true) {
       coverage.count('diskStepDowns');
     }

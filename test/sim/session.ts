@@ -38,6 +38,7 @@ export interface ClientWorld {
   readonly timeline: Timeline;
   readonly door: Door;
   readonly coverage: Coverage;
+  readonly blame: (guarantee: string, evidence: string) => void;
   readonly machines: () => readonly Machine[];
   /** Who leads, or did last. */
   readonly leader: () => Machine;

@@ -15,6 +15,8 @@ export interface SimTransportOptions {
   readonly process: Process;
   readonly clock: Clock;
   readonly heartbeatMs: number;
+  /** What becomes of frames on their way out. */
+  readonly outgoing?: (frames: readonly PeerFrame[]) => readonly PeerFrame[];
 }
 
 interface Link {
@@ -84,7 +86,8 @@ export class SimTransport implements PeerTransport {
 
   send(to: NodeId, frames: readonly PeerFrame[]): boolean {
     const stream = this.#links.get(to)?.stream;
-    return !this.#stopped && stream !== undefined && stream.send(frames);
+    const { outgoing } = this.#options;
+    return !this.#stopped && stream !== undefined && stream.send(outgoing?.(frames) ?? frames);
   }
 
   stop(): Promise<void> {

@@ -107,6 +107,7 @@ export class World {
       timeline,
       door,
       coverage,
+      blame,
       // Nobody talks to a stranger.
       machines: () => this.members,
       leader: () => present(this.#named('leader'), 'a world has machines'),

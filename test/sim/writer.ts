@@ -102,6 +102,9 @@ async function attempt(
       else coverage.count('refusals');
       if (reply.kind === 'refused' && reply.error.message.startsWith('disk_reserve_bytes')) {
         coverage.count('shortages');
+        if (body.kind === 'deregister') {
+          world.blame('G17', `${mark} takes something away, and was refused for lack of space`);
+        }
       }
       if (!retries) break;
     } else break;
