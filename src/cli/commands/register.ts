@@ -106,6 +106,9 @@ async function registerOne(
   return [{ instance, generation, intervalMs }];
 }
 
+/** Of a long file the rest is a number; --json has them all. */
+const NAMED_AT_MOST = 10;
+
 async function registerAll(
   client: RegistryClient,
   instances: readonly NamedInstance[],
@@ -116,7 +119,9 @@ async function registerAll(
   const answer = await client.registerBatch(request);
   if (flags.json === true) context.print(jsonLine(answer));
   else {
-    const ids = instances.map((instance) => printable(instance.instance_id)).join(', ');
+    const named = instances.slice(0, NAMED_AT_MOST).map(({ instance_id: id }) => printable(id));
+    const more = instances.length - named.length;
+    const ids = `${named.join(', ')}${more > 0 ? ` and ${more} more` : ''}`;
     context.print(
       `registered ${instances.length} instances at revision ${answer.revision} (${ids}); ${advice(flags, answer.heartbeat_interval_ms)}`,
     );
