@@ -46,6 +46,15 @@ describe('check-data', () => {
     });
   });
 
+  test('counts in words that fit one and many', async () => {
+    await makeDataDir(directory, { instances: 2, flushedAt: 1, uncommitted: 1 });
+    const { out } = await run(['check-data', '--data-dir', directory]);
+    expect(out).toContain('with that it is revision 1 with 1 instance.');
+    const { err } = await run(['recover', '--data-dir', directory]);
+    expect(err).toContain('It has 2 instances at revision 2,');
+    expect(err).toContain('Its last entry is not known here to be committed; it is kept:');
+  });
+
   test('ends with 11 when something is damaged', async () => {
     await makeDataDir(directory, { instances: 5, flushedAt: 3 });
     writeFileSync(join(directory, 'identity.json'), '{}\n');

@@ -1,7 +1,8 @@
 // What a data-dir or a backup holds, as plain values that can be written down and compared.
 import { createRegistryLoader, type StoredRecord } from '../../src/registry/index.ts';
 import { recordsOf, verifyBackup } from '../../src/storage/backup-file.ts';
-import { checkData, type Finding } from '../../src/storage/data-check.ts';
+import { checkData } from '../../src/storage/data-check.ts';
+import type { Finding } from '../../src/storage/data-finding.ts';
 import { decodeClusterRecord } from '../../src/node/cluster-record.ts';
 import { present } from '../../src/lib/assert.ts';
 

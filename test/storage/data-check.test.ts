@@ -5,9 +5,11 @@ import { truncate, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
+import { nodeId } from '../../src/lib/ids.ts';
 import { checkData, isSound } from '../../src/storage/data-check.ts';
 import { DataDirError } from '../../src/storage/errors.ts';
 import { openDataDir } from '../../src/storage/data-dir.ts';
+import { readIdentity, writeIdentity } from '../../src/storage/identity.ts';
 import { copyDataDir, makeDataDir, options, writeMore } from '../support/data-dirs.ts';
 
 let root: string;
@@ -149,6 +151,68 @@ describe('check-data', () => {
     });
     await held.release();
     await expect(checkData(join(root, 'nowhere'))).rejects.toThrow('is no directory');
+  });
+
+  describe('where a log was given up', () => {
+    const members = [{ nodeId: nodeId('n2'), peerAddress: '10.0.0.2:7401' }];
+    const found = 'The log is damaged: 1.wal, byte 512: rot';
+    const giveUp = async (): Promise<void> => {
+      const held = await openDataDir(directory, options);
+      await held.giveUpLog({ found, members });
+      await held.release();
+    };
+
+    test('says why, what damaged-log is for, and how to look into it', async () => {
+      await giveUp();
+      const before = fingerprint(directory);
+      const check = await checkData(directory);
+      expect(isSound(check)).toBe(true);
+      const [note, ...others] = check.findings.filter(({ verdict }) => verdict === 'note');
+      expect(others).toEqual([]);
+      expect(note?.text).toContain(`is on its way back. What was found: ${found}.`);
+      expect(note?.advice).toMatch(/Start the node .* removes damaged-log once it has its vote/);
+      const [path = ''] = /(?<=--data-dir )[^`]+/.exec(note?.advice ?? '') ?? [];
+      expect((await checkData(path)).rebuilt?.registry.instanceCount).toBe(40);
+      expect(fingerprint(directory)).toBe(before);
+    });
+
+    test('takes nothing of the former incarnation for damage while it is not set aside yet', async () => {
+      const former = copyDataDir(directory, root);
+      await giveUp();
+      const identity = (await readIdentity(directory)) ?? expect.fail('there is one');
+      const { replaces } = identity;
+      if (replaces === undefined) expect.fail('it replaces the former one');
+      // As a crash leaves it before log and state are moved.
+      await writeIdentity(directory, { ...identity, replaces: { ...replaces, setAside: false } });
+      for (const part of ['wal', 'state']) copyDataDir(join(former, part), directory, part);
+      const check = await checkData(directory);
+      expect(damagedParts(check)).toEqual([]);
+      expect(check.log).toBeUndefined();
+      const note = check.findings.find(({ verdict }) => verdict === 'note');
+      expect(note?.text).toMatch(/interrupted while it gave up its log/);
+      rmSync(former, { recursive: true });
+    });
+
+    test('says until when damaged-log stays once the node is a member again', async () => {
+      const whole = copyDataDir(directory, root);
+      await giveUp();
+      rmSync(join(whole, 'damaged-log'), { recursive: true, force: true });
+      copyDataDir(join(directory, 'damaged-log'), whole, 'damaged-log');
+      const { findings } = await checkData(whole);
+      const note = findings.find(({ verdict }) => verdict === 'note');
+      expect(note?.advice).toMatch(/^Start the node .* Do not delete damaged-log;/);
+      // The identity goes first when it is removed.
+      await unlink(join(whole, 'damaged-log', 'identity.json'));
+      const rest = (await checkData(whole)).findings.find(({ verdict }) => verdict === 'note');
+      expect(rest?.text).toMatch(/the beginning or the rest of a log/);
+      rmSync(whole, { recursive: true });
+    });
+
+    test('a damaged-log without an identity beside it is the data of somebody', async () => {
+      await giveUp();
+      await unlink(join(directory, 'identity.json'));
+      expect(damagedParts(await checkData(directory))).toEqual(['identity']);
+    });
   });
 
   test('an empty directory is a new node', async () => {

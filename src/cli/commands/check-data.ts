@@ -1,6 +1,7 @@
 // `rollcall check-data`: verifies the data directory of a node that does not run.
 import type { Command } from 'commander';
-import type { DataCheck, Finding } from '../../storage/data-check.ts';
+import type { DataCheck } from '../../storage/data-check.ts';
+import type { Finding } from '../../storage/data-finding.ts';
 import { type CliContext, CommandFailed } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
 import { offline } from '../offline.ts';

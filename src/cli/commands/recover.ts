@@ -2,6 +2,7 @@
 import type { Command } from 'commander';
 import { formatAddress, parseAddress } from '../../config/address.ts';
 import { ConfigError } from '../../config/config-error.ts';
+import { counted } from '../../lib/counted.ts';
 import type { Recovered, Survivor } from '../../storage/survivor.ts';
 import { type CliContext, CommandFailed } from '../context.ts';
 import { EXIT } from '../exit-codes.ts';
@@ -87,12 +88,20 @@ function statement(survivor: Survivor): readonly string[] {
         : [];
   return [
     `${nodeId} of cluster ${clusterId} (${identity.clusterUuid}) becomes the only member of a new cluster.`,
-    `It has ${survivor.instances} instances at revision ${revision}, entry ${lastIndex} of term ${lastTerm}${written}.`,
-    `${open} of its last entries are not known here to be committed; they are kept: they may have been acknowledged.`,
+    `It has ${counted(survivor.instances, 'instance')} at revision ${revision}, entry ${lastIndex} of term ${lastTerm}${written}.`,
+    openEntries(open),
     'Lost is whatever the other members acknowledged without this one. How much that is cannot be known here.',
     ...standing,
     ...(others.length === 0 ? [] : aboutOthers(others)),
   ];
+}
+
+function openEntries(count: number): string {
+  if (count === 0) return 'All of its entries are known here to be committed.';
+  const unknown = 'not known here to be committed';
+  if (count === 1)
+    return `Its last entry is ${unknown}; it is kept: it may have been acknowledged.`;
+  return `${count} of its last entries are ${unknown}; they are kept: they may have been acknowledged.`;
 }
 
 function aboutOthers(others: readonly string[]): readonly string[] {

@@ -1,6 +1,7 @@
 // `rollcall snapshot …`: backups of the whole registry.
 import type { Command } from 'commander';
 import { takeBackup } from '../../client/index.ts';
+import { counted } from '../../lib/counted.ts';
 import type { BackupSummary } from '../../storage/backup-file.ts';
 import { addClientOptions, type ClientFlags, withClient } from '../client-options.ts';
 import type { CliContext } from '../context.ts';
@@ -92,7 +93,7 @@ async function saveSnapshot(path: string, flags: ClientFlags, context: CliContex
 function sentence({ preface, header, records, bytes }: BackupSummary): string {
   const { clusterId, index, meta } = header;
   const at = new Date(preface.savedAtMs).toISOString();
-  return `cluster ${clusterId} at revision ${meta.revision}, entry ${index}, ${records} records, ${formatBytes(bytes)}, from ${preface.nodeId} at ${at}`;
+  return `cluster ${clusterId} at revision ${meta.revision}, entry ${index}, ${counted(records, 'record')}, ${formatBytes(bytes)}, from ${preface.nodeId} at ${at}`;
 }
 
 /** As the contract's JSON: snake_case, 64-bit numbers as text. */
