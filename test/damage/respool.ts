@@ -7,10 +7,17 @@ import { readIdentity } from '../../src/storage/identity.ts';
 import { inspectLog } from '../../src/storage/wal/inspect.ts';
 import { openWal } from '../../src/storage/wal/open-wal.ts';
 
-const segmentBytes = 16 << 10;
-const pieceBytes = 2 << 10;
+const largestSegment = 16 << 10;
+/** Room for the record of who the members are. */
+const smallestSegment = 4 << 10;
+const sectorBytes = 512;
+const pieceBytes = 1 << 10;
 
-export async function respool(dataDir: string): Promise<void> {
+/** `logBytes`: of what is written, of which each segment is to hold a part only. Default: so much that segments are as large as can be. */
+export async function respool(dataDir: string, logBytes = Infinity): Promise<void> {
+  const quarter = Math.min(largestSegment, logBytes / 4);
+  const wanted = Math.floor(quarter / sectorBytes) * sectorBytes;
+  const segmentBytes = Math.max(smallestSegment, wanted);
   const identity = await readIdentity(dataDir);
   if (identity === undefined) throw new Error('a node that was a member has an identity');
   const owner = identity.incarnation;

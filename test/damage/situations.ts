@@ -69,10 +69,15 @@ async function takeDownMarked(field: Field, node: ProcessNode): Promise<StoredTr
   return readTree(node.dataDir);
 }
 
+const logBytes = (tree: StoredTree): number =>
+  [...tree]
+    .filter(([path]) => claimOf(path) === 'segment')
+    .reduce((sum, [, { used }]) => sum + used.length, 0);
+
 async function takeDownWithSeveral(field: Field, node: ProcessNode): Promise<StoredTree> {
   for (let turn = 0; turn < attempts; turn++) {
     const before = await field.kill(node);
-    if (!holdsSome('segment-oldest', before)) await respool(node.dataDir);
+    if (!holdsSome('segment-oldest', before)) await respool(node.dataDir, logBytes(before));
     const tree = readTree(node.dataDir);
     if (holdsSome('segment-oldest', tree)) return tree;
     // It has just taken a snapshot, or was taken back: its log has hardly begun.
