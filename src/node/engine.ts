@@ -26,6 +26,7 @@ import {
 import { type AppliedPoint, type Applier, SLICE } from './applier.ts';
 import { UNNOTICED_MS } from './lease-table.ts';
 import { createLoop, type Loop } from './loop.ts';
+import type { MembershipNote } from './membership-note.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { MembershipOutcome, ProposalOutcome } from './proposals.ts';
 import { isQuestion } from './raft-traffic.ts';
@@ -45,6 +46,7 @@ export interface EngineOptions {
   readonly parts: NodeParts;
   readonly start: RaftStart;
   readonly applier: Applier;
+  readonly membershipNote: MembershipNote;
   /** The stream to this name leads to the member that the configuration in effect means by it. */
   readonly reachesMember: (peer: NodeId) => boolean;
   /** Another configuration is in effect: appended, rolled back to, or installed. It may not be committed yet. */
@@ -80,6 +82,7 @@ export class Engine {
     parts.rounds.applied(applier.index);
     this.#runner = createReadyRunner({
       logStore: parts.options.logStore,
+      membershipNote: options.membershipNote,
       send: (envelope) => this.#send(envelope),
       appended: (appended) => parts.proposals.appended(appended),
       committed: (entries) => this.#committed(entries),
@@ -93,6 +96,8 @@ export class Engine {
       persisted: (sequence, term) => this.push({ kind: 'persisted', sequence, term }),
       fetched: (ticket, entries) => this.push({ kind: 'fetched', ticket, entries }),
       diskFailed: (error) => parts.fatal(10, 'the log could not be written', error),
+      noteFailed: (error) =>
+        parts.fatal(10, 'the data directory could not note its cluster', error),
       readFailed: (error) =>
         parts.fatal(readFailureCode(error), 'entries of the log could not be read back', error),
       broken: (error) => this.#broken(error),

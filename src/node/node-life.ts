@@ -13,6 +13,7 @@ import { firstId } from './first-id.ts';
 import { HashReports } from './hash-reports.ts';
 import { Health } from './health.ts';
 import type { Members } from './members.ts';
+import { MembershipNote } from './membership-note.ts';
 import type { NodeParts } from './node-parts.ts';
 import { beginForming, strangerToLog, type WayIn, wayIn } from './origin.ts';
 import { PeerDesk } from './peer-desk.ts';
@@ -45,11 +46,14 @@ export class NodeLife {
   readonly #returns: Returns;
   readonly #streams: Streams;
   readonly #applier: Applier;
+  readonly #note = new MembershipNote({
+    roster: () => this.roster,
+    write: (clusterUuid) => this.options.markFormed(clusterUuid),
+  });
   #phase: Phase = 'replaying';
   #firstBoot: FirstBoot | undefined;
   #wayIn: WayIn | undefined;
   #engine: Engine | undefined;
-  #formed = false;
   #stopTicker = (): void => undefined;
   #hubTickMs = Number.NEGATIVE_INFINITY;
 
@@ -190,6 +194,7 @@ export class NodeLife {
     else if (this.#engine?.view.leader === undefined) {
       problems.push('no leader is known: writes and linearizable reads wait for one');
     }
+    if (this.#note.problem !== undefined) problems.push(this.#note.problem);
     if (this.hashes.problem !== undefined) problems.push(this.hashes.problem);
     problems.push(...this.#returns.problems(), ...snapshotProblems(this.parts));
     problems.push(...this.parts.reserve.problems());
@@ -250,7 +255,7 @@ export class NodeLife {
 
   #clusterFormed(record: ClusterRecord, image: LogImage): void {
     if (this.#phase === 'ended') return;
-    this.#formed = true;
+    this.#note.written();
     const configuration = { index: logIndex(1), payload: encodeClusterRecord(record) };
     this.roster.inEffect(configuration);
     this.roster.settle(configuration);
@@ -268,7 +273,7 @@ export class NodeLife {
       options.log.warn({ event: 'state_discarded', reason: options.stateStore.discarded });
     }
     try {
-      await this.#markFormed();
+      await this.#note.writeAtStart(image.lastIndex);
       const start = await replay({
         config: this.#raftConfig(),
         image,
@@ -283,6 +288,7 @@ export class NodeLife {
         parts: this.parts,
         start,
         applier: this.#applier,
+        membershipNote: this.#note,
         reachesMember: (peer) => this.peers.reachesMember(peer),
         configuration: (configuration) => {
           if (this.roster.inEffect(configuration)) this.#membersChanged();
@@ -294,15 +300,6 @@ export class NodeLife {
     } catch (error) {
       this.#fatal(readFailureCode(error), 'the log could not be replayed', error);
     }
-  }
-
-  /** Once the log on disk makes this very data-dir a member: from then on it must not be lost. Before, it may begin anew. */
-  async #markFormed(): Promise<void> {
-    const { record, index, standing } = this.roster;
-    const persisted = this.#engine?.view.persistedIndex ?? this.options.logStore.image.lastIndex;
-    if (this.#formed || record === undefined || standing === 'outside' || index > persisted) return;
-    this.#formed = true;
-    await this.options.markFormed(record.clusterUuid);
   }
 
   #raftConfig(): RaftConfig {
@@ -347,11 +344,6 @@ export class NodeLife {
 
   #ticked(nowMs: number): void {
     if (this.roster.settle(this.#applier.point.configuration)) this.#streams.connect();
-    if (!this.#formed) {
-      this.#markFormed().catch((error: unknown) => {
-        this.#fatal(10, 'the data directory could not note its cluster', error);
-      });
-    }
     this.desk.tick(nowMs);
     this.members.tick(nowMs);
     this.#returns.tick(nowMs);

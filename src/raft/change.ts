@@ -64,10 +64,12 @@ function difference(a: readonly NodeId[], b: readonly NodeId[]): readonly NodeId
   return [...a.filter((one) => !b.includes(one)), ...b.filter((one) => !a.includes(one))];
 }
 
-/** A voter with an empty log would stop all commits until it had caught up, so it catches up as a learner. */
+/** A voter with an empty log would stop all commits until it had caught up, so it catches up as a learner. It also holds the newest
+ * configuration: before it has acknowledged that it is a member, its host may let it begin anew as if it had said nothing (G14). */
 function isCaughtUp(state: RaftState, leader: Leader, id: NodeId): boolean {
   const progress = leader.progress.find(({ peer }) => peer === id);
   if (progress?.flow.kind !== 'replicate') return false;
+  if (progress.matchIndex < state.members.configuration.index) return false;
   return state.log.lastIndex - progress.matchIndex <= state.config.maxPromotionLag;
 }
 

@@ -40,6 +40,7 @@ const settle = (): Promise<void> => new Promise((resolve) => setImmediate(resolv
 function harness() {
   const story: string[] = [];
   const writes: Deferred<void>[] = [];
+  const membership = { due: false, noting: deferred<void>() };
   const runner = createReadyRunner({
     logStore: {
       starved: 'no',
@@ -54,6 +55,15 @@ function harness() {
       },
       read: () => Promise.reject(new Error('rot')),
       close: () => Promise.resolve(),
+    },
+    membershipNote: {
+      get due() {
+        return membership.due;
+      },
+      write() {
+        story.push('note');
+        return membership.noting.promise;
+      },
     },
     send({ message }) {
       story.push(`send ${message.kind === 'readIndexRequest' ? message.context : '?'}`);
@@ -70,10 +80,11 @@ function harness() {
     persisted: (sequence) => story.push(`persisted ${sequence}`),
     fetched: () => story.push('fetched'),
     diskFailed: () => story.push('disk failed'),
+    noteFailed: () => story.push('note failed'),
     readFailed: () => story.push('read failed'),
     broken: (error) => story.push(`broken ${String(error)}`),
   });
-  return { story, writes, runner };
+  return { story, writes, runner, membership };
 }
 
 describe('a Ready', () => {
@@ -142,6 +153,53 @@ describe('a Ready', () => {
     writes[1]?.resolve();
     await settle();
     expect(story.slice(4)).toEqual(['persisted 2', 'send 2']);
+  });
+
+  test('tells of no batch from the one that makes this node a member on, before the data-dir has noted it (G14)', async () => {
+    const { story, writes, runner, membership } = harness();
+    const configuration = { index: logIndex(7), payload: new Uint8Array() };
+    const said = (): readonly string[] => story.filter((line) => !line.startsWith('append'));
+    runner.run(ready({ persist: batch(1), sendAfterPersist: [envelope(1)] }));
+    membership.due = true;
+    runner.run(ready({ persist: batch(2), sendAfterPersist: [envelope(2)], configuration }));
+    writes[0]?.resolve();
+    await settle();
+    expect(said()).toEqual(['configuration 7', 'persisted 1', 'send 1']);
+    writes[1]?.resolve();
+    await settle();
+    // More becomes durable, and something without a batch of its own wants to go.
+    const install = { index: logIndex(40), term: term(1) };
+    runner.run(ready({ persist: batch(3), sendAfterPersist: [envelope(3)], install }));
+    writes[2]?.resolve();
+    runner.run(ready({ sendNow: [envelope(4)], sendAfterPersist: [envelope(5)] }));
+    await settle();
+    expect(said().slice(3)).toEqual(['note', 'taken 40', 'send 4']);
+    membership.due = false;
+    membership.noting.resolve();
+    await settle();
+    const freed = ['persisted 3', 'send 2', 'send 3', 'install 40', 'send 5'];
+    expect(said().slice(6)).toEqual(freed);
+    runner.run(ready({ persist: batch(4), sendAfterPersist: [envelope(6)] }));
+    writes[3]?.resolve();
+    await settle();
+    expect(said().slice(11)).toEqual(['persisted 4', 'send 6']);
+  });
+
+  test('says nothing more where the membership cannot be noted, nor once stopped meanwhile (G14)', async () => {
+    const configuration = { index: logIndex(7), payload: new Uint8Array() };
+    const [failing, stopped] = [harness(), harness()];
+    for (const { runner, writes, membership } of [failing, stopped]) {
+      membership.due = true;
+      runner.run(ready({ persist: batch(1), sendAfterPersist: [envelope(1)], configuration }));
+      writes[0]?.resolve();
+    }
+    await settle();
+    failing.membership.noting.reject(new Error('EIO'));
+    stopped.runner.stop();
+    stopped.membership.noting.resolve();
+    await settle();
+    expect(failing.story).toEqual(['append 1', 'configuration 7', 'note', 'note failed']);
+    expect(stopped.story).toEqual(['append 1', 'configuration 7', 'note']);
   });
 
   test('says nothing more for a disk that failed, nor once stopped', async () => {

@@ -50,6 +50,8 @@ export interface MemoryClusterOptions {
   readonly seed?: number;
   readonly log?: (id: string) => MemoryLogOptions;
   readonly state?: (id: string) => MemoryStateOptions;
+  /** Called when a data-dir is to note its cluster; it has once this resolves. Default: at once. */
+  readonly identity?: (id: string) => Promise<void>;
   /** Free disk space of a node, in bytes. Default: nobody can tell. */
   readonly freeSpace?: (id: string) => number;
 }
@@ -130,6 +132,7 @@ export class MemoryCluster {
       floorIndex: disk.log.floor.index,
     });
     const { incarnation } = disk;
+    const { identity = () => Promise.resolve() } = this.#options;
     const node = await createNode({
       self: {
         nodeId: name,
@@ -148,6 +151,7 @@ export class MemoryCluster {
       stateStore,
       transport,
       async markFormed(uuid) {
+        await identity(id);
         disk.formed = uuid;
         disk.lost = undefined;
       },

@@ -39,7 +39,7 @@ export const damageBugs: readonly PlantedBug[] = [
     'whoever is on its way back gets its vote at once',
     patch(
       'raft/change.ts',
-      "if (progress?.flow.kind !== 'replicate') return false;\n  return state.log.lastIndex - progress.matchIndex <= state.config.maxPromotionLag;",
+      "if (progress?.flow.kind !== 'replicate') return false;\n  if (progress.matchIndex < state.members.configuration.index) return false;\n  return state.log.lastIndex - progress.matchIndex <= state.config.maxPromotionLag;",
       'return progress !== undefined;',
     ),
   ),
