@@ -1,10 +1,12 @@
 // A backup of the whole replicated state, made by this node from a fixed view of its state store: part by part, at the pace of
-// whoever takes it. It holds everything that was acknowledged before it was asked for.
+// whoever takes it. It holds everything that was acknowledged before it was asked for, and what was read has the state's hash.
 import { RegistryError } from '../lib/registry-error.ts';
+import { imageHasher } from '../registry/index.ts';
 import { BackupEncoder } from './backup-stream.ts';
 import type { Clock, StateSnapshot, StateStore } from './ports.ts';
 import type { CallOptions } from './registry-node.ts';
 import { encodeChunk, type StreamHeader } from './snapshot-stream.ts';
+import { damageOf } from './state-scrub.ts';
 
 export interface BackupHost {
   readonly clock: Clock;
@@ -21,8 +23,8 @@ export interface BackupHost {
   /** A backup that nobody takes a part of for so long is given up. */
   readonly idleMs: number;
   readonly log: { info(fields: object): void };
-  /** The state store cannot be read back: it is not to be trusted. */
-  readonly damaged: (error: unknown) => void;
+  /** The state store cannot be read back, or what it holds is not what was written: it is not to be trusted. */
+  readonly damaged: (reason: string, cause?: unknown) => void;
 }
 
 /** For the state store to get what is applied: it is written every 100 ms. */
@@ -75,6 +77,7 @@ export class Backups {
     const view = await this.#view();
     const idle = new IdleGuard(this.#host, view, over);
     const encoder = new BackupEncoder();
+    const hasher = imageHasher();
     let total = 0;
     try {
       const savedAtMs = clock.unixNow();
@@ -84,6 +87,8 @@ export class Backups {
       for (let after = ''; ; ) {
         const { records, done } = await this.#read(view, after, chunkBytes);
         total += records.length;
+        for (const record of records) hasher.add(record);
+        if (done) this.#verify(damageOf(view.header, hasher, total));
         after = records.at(-1)?.key ?? after;
         const chunk = encodeChunk({ header, records, total: done ? total : undefined });
         header = undefined;
@@ -94,6 +99,13 @@ export class Backups {
     } finally {
       await idle.close();
     }
+  }
+
+  /** The end of a damaged state is given to nobody. */
+  #verify(damage: string | undefined): void {
+    if (damage === undefined) return;
+    this.#host.damaged(damage);
+    throw new RegistryError('shuttingDown', damage);
   }
 
   async #view(): Promise<StateSnapshot> {
@@ -112,7 +124,7 @@ export class Backups {
       if (view.ended) {
         throw new RegistryError('behind', 'a snapshot took the place of the state: ask again');
       }
-      this.#host.damaged(error);
+      this.#host.damaged('the state store could not be read back', error);
       throw error;
     }
   }

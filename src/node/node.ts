@@ -188,7 +188,7 @@ function backupsOf(life: NodeLife): Backups {
     chunkBytes,
     idleMs,
     log,
-    damaged: (error) => parts.fatal(10, 'the state store could not be read back', error),
+    damaged: (reason, cause) => parts.fatal(10, reason, cause),
   });
 }
 

@@ -49,7 +49,7 @@ export function assembleSnapshots(
     firstId: firstId(options.seed),
     log,
     // The next start discards it, and makes it again.
-    damaged: (error) => host.fatal(10, 'the state store could not be read back', error),
+    damaged: (reason, cause) => host.fatal(10, reason, cause),
   });
   const snapshotPull = new SnapshotPull({
     clock,

@@ -1,9 +1,12 @@
 // Serves snapshots of this node's state to peers that pull them (section 7, with the transfer turned round): each from a
-// fixed view of the state store, one chunk per request, so the peer's pace is the pace and nothing is made ahead.
+// fixed view of the state store, one chunk per request, so the peer's pace is the pace and nothing is made ahead. What is read is
+// hashed on the way: of a state that is not what was written nobody is given the end.
 import type { LogIndex, NodeId } from '../lib/ids.ts';
+import { type ImageHasher, imageHasher, type StoredRecord } from '../registry/index.ts';
 import type { Clock, StateSnapshot, StateStore } from './ports.ts';
 import type { SnapshotChunk, SnapshotRequest } from './peer-protocol.ts';
 import { checksumOf, encodeChunk } from './snapshot-stream.ts';
+import { damageOf } from './state-scrub.ts';
 
 export interface SnapshotSourceHost {
   readonly clock: Clock;
@@ -17,8 +20,8 @@ export interface SnapshotSourceHost {
   /** Drawn anew in each life of the process: a snapshot is never taken for one of a former life. */
   readonly firstId: number;
   readonly log: { info(fields: object): void };
-  /** The state store cannot be read back: it is not to be trusted. */
-  readonly damaged: (error: unknown) => void;
+  /** The state store cannot be read back, or what it holds is not what was written: it is not to be trusted. */
+  readonly damaged: (reason: string, cause?: unknown) => void;
 }
 
 type Reply = (chunk: SnapshotChunk) => void;
@@ -32,6 +35,9 @@ interface Transfer {
   readonly view: StateSnapshot;
   /** Behind which key chunk n begins, and how many records come before it. */
   readonly starts: { readonly after: string; readonly records: number }[];
+  /** Of the first `hashed` chunks, each taken in once, however often it is asked for. */
+  readonly hasher: ImageHasher;
+  hashed: number;
   readonly openedMs: number;
   usedMs: number;
   closed: boolean;
@@ -118,7 +124,7 @@ export class SnapshotSource {
       } catch (error) {
         // A snapshot that this node took over itself has ended the view: no damage, but nothing to go on with either.
         if (client.transfer?.view.ended === true) chunk = gone(request);
-        else if (!this.#stopped) this.#host.damaged(error);
+        else if (!this.#stopped) this.#host.damaged(UNREADABLE, error);
       }
       if (chunk !== undefined && !this.#stopped) reply(chunk);
     }
@@ -138,6 +144,9 @@ export class SnapshotSource {
     if (!done && last !== undefined && starts.length === request.chunk + 1) {
       starts.push({ after: last.key, records: total });
     }
+    if (!this.#isWhole(transfer, request.chunk, records, done ? total : undefined)) {
+      return undefined;
+    }
     const header = { ...this.#host.cluster(), ...view.header };
     const data = encodeChunk({
       header: request.chunk === 0 ? header : undefined,
@@ -147,6 +156,23 @@ export class SnapshotSource {
     const { id, chunk } = request;
     const crc = checksumOf(data);
     return { kind: 'snapshotChunk', id, snapshotId: transfer.id, chunk, crc, data, last: done };
+  }
+
+  /** False: that was the last chunk, and they do not add up to the state that this is. `total`: of the last chunk. */
+  #isWhole(
+    transfer: Transfer,
+    chunk: number,
+    records: readonly StoredRecord[],
+    total: number | undefined,
+  ): boolean {
+    const { view, hasher } = transfer;
+    if (chunk === transfer.hashed) {
+      transfer.hashed += 1;
+      for (const record of records) hasher.add(record);
+    }
+    const damage = total === undefined ? undefined : damageOf(view.header, hasher, total);
+    if (damage !== undefined && !this.#stopped) this.#host.damaged(damage);
+    return damage === undefined;
   }
 
   async #transferFor(
@@ -192,6 +218,8 @@ export class SnapshotSource {
       id: `${this.#nextId++}`,
       view,
       starts: [{ after: '', records: 0 }],
+      hasher: imageHasher(),
+      hashed: 0,
       openedMs: this.#host.clock.now(),
       usedMs: this.#host.clock.now(),
       closed: false,
@@ -216,9 +244,11 @@ export class SnapshotSource {
       chunks: starts.length,
       reason,
     });
-    transfer.view.close().catch((error: unknown) => this.#host.damaged(error));
+    transfer.view.close().catch((error: unknown) => this.#host.damaged(UNREADABLE, error));
   }
 }
+
+const UNREADABLE = 'the state store could not be read back';
 
 function gone({ id, chunk }: SnapshotRequest): SnapshotChunk {
   const data = new Uint8Array();

@@ -2,7 +2,7 @@
 // other copies, not when this one is needed (docs/adr/0019). What is served comes from memory, which has a scrub of its own.
 import type { ImageHasher } from '../registry/index.ts';
 import { readFailureCode } from './read-failure.ts';
-import type { Clock, StateSnapshot, StateStore } from './ports.ts';
+import type { Clock, SnapshotHeader, StateSnapshot, StateStore } from './ports.ts';
 
 export interface StateScrubHost {
   readonly clock: Clock;
@@ -27,6 +27,20 @@ interface Walk {
   readonly hasher: ImageHasher;
   readonly beganMs: number;
   after: string;
+}
+
+/** What is wrong with the state that `header` is of, once `hasher` has been given every one of its `records` as they were read back;
+ * undefined: nothing. */
+export function damageOf(
+  { index, meta }: SnapshotHeader,
+  hasher: ImageHasher,
+  records: number,
+): string | undefined {
+  const hash = hasher.hash(meta.revision, meta.registryTimeMs);
+  if (hash !== meta.hash) {
+    return `the state on disk is damaged: its ${records} records at index ${index} have the hash ${hash} instead of ${meta.hash}`;
+  }
+  return undefined;
 }
 
 export class StateScrub {
@@ -113,13 +127,10 @@ export class StateScrub {
 
   #judge({ view, hasher, beganMs }: Walk): void {
     const { clock, log, damaged } = this.#host;
-    const { index, meta } = view.header;
-    const hash = hasher.hash(meta.revision, meta.registryTimeMs);
+    const { index } = view.header;
+    const damage = damageOf(view.header, hasher, this.#records);
     this.#end(this.#restMs);
-    if (hash !== meta.hash) {
-      const what = `its ${this.#records} records at index ${index} have the hash ${hash} instead of ${meta.hash}`;
-      return damaged(`the state on disk is damaged: ${what}`);
-    }
+    if (damage !== undefined) return damaged(damage);
     this.#scrubbedAtMs = clock.unixNow();
     const tookMs = Math.round(clock.now() - beganMs);
     log.info({ event: 'state_scrubbed', index, records: this.#records, took_ms: tookMs });

@@ -3,16 +3,21 @@ import { describe, expect, test } from 'vitest';
 import { RegistryError } from '../../src/lib/registry-error.ts';
 import { Backups } from '../../src/node/backup.ts';
 import type { CallOptions } from '../../src/node/registry-node.ts';
+import { hashOfImage } from '../../src/registry/index.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { emptyMemoryState, MemoryStateStore } from '../support/memory-state-store.ts';
+import { emptyMemoryState, flipBit, MemoryStateStore } from '../support/memory-state-store.ts';
 import { StateModel } from '../support/state-batches.ts';
 
 async function world({ flushed = 3, quorum = true } = {}) {
   const clock = new FakeClock();
-  const stateStore = new MemoryStateStore(emptyMemoryState());
+  const disk = emptyMemoryState();
+  const stateStore = new MemoryStateStore(disk);
   const put = Object.fromEntries(Array.from({ length: 40 }, (_, at) => [`k${at}`, 'x'.repeat(50)]));
-  await stateStore.write(new StateModel().next({ put }));
-  const state = { flushed, damaged: 0 };
+  const batch = new StateModel().next({ put });
+  const { revision, registryTimeMs } = batch.meta;
+  const hash = hashOfImage(batch.records, revision, registryTimeMs);
+  await stateStore.write({ ...batch, meta: { ...batch.meta, hash } });
+  const state = { flushed, damaged: [] as string[], disk };
   const backups = new Backups({
     clock,
     stateStore,
@@ -26,9 +31,7 @@ async function world({ flushed = 3, quorum = true } = {}) {
     chunkBytes: 200,
     idleMs: 1000,
     log: { info: () => undefined },
-    damaged: () => {
-      state.damaged++;
-    },
+    damaged: (reason) => state.damaged.push(reason),
   });
   const open = (options: CallOptions = {}) => backups.save(options)[Symbol.asyncIterator]();
   return { clock, state, open };
@@ -66,7 +69,19 @@ describe('a backup', () => {
       code: 'resourceExhausted',
       message: 'a backup nobody takes, limit 1000 ms',
     });
-    expect(state.damaged).toBe(0);
+    expect(state.damaged).toEqual([]);
+  });
+
+  test('of a state that is not what was written has no end, and the node is told at once (G13)', async () => {
+    const { open, state } = await world();
+    flipBit(state.disk.records);
+    const parts = open();
+    await expect(restOf(parts)).rejects.toMatchObject({ code: 'shuttingDown' });
+    expect(state.damaged).toEqual([
+      expect.stringMatching(
+        /^the state on disk is damaged: its 40 records at index 3 have the hash/,
+      ),
+    ]);
   });
 
   test('is refused without a quorum: it would lack what was acknowledged', async () => {

@@ -2,7 +2,9 @@
 import { expect, test } from 'vitest';
 import type { SnapshotChunk } from '../../src/node/peer-protocol.ts';
 import { FakeClock } from '../support/fake-clock.ts';
-import { OTHER, SourceNode } from './snapshot-world.ts';
+import { flipBit } from '../support/memory-state-store.ts';
+import { leftBehind } from './snapshot-cluster.ts';
+import { OTHER, SOURCE, SourceNode, TransferWorld } from './snapshot-world.ts';
 
 test('a chunk asked for again before its turn has come is given once, to the newest request', async () => {
   const clock = new FakeClock();
@@ -34,4 +36,52 @@ test('a chunk asked for again before its turn has come is given once, to the new
   ]);
   expect(answers.at(-1)?.snapshotId).toBe('');
   expect(node.failures).toEqual([]);
+});
+
+test('a state that is not what was written is noticed while it is given, and its end is not (G13)', async () => {
+  const world = new TransferWorld();
+  const source = world.node();
+  await source.fill(50);
+  flipBit(source.state.records);
+  await world.run(1000);
+  expect(source.failures[0]).toMatch(/^the state on disk is damaged: its 50 records at index 10 /);
+  expect(world.offered).toBe(false);
+  expect(world.events).not.toContain('snapshot_pull_ended');
+});
+
+test('a state is not taken for damaged because some of it is asked for again (G13)', async () => {
+  const world = new TransferWorld();
+  const source = world.node();
+  await source.fill(50);
+  const lost = new Set<number>();
+  world.mangle = (chunk) => {
+    if (lost.has(chunk.chunk)) return chunk;
+    lost.add(chunk.chunk);
+    return undefined;
+  };
+  await world.run(60_000, SOURCE);
+  expect(world.offered).toBe(true);
+  expect(source.failures).toEqual([]);
+});
+
+test('a leader whose state is damaged ends when it is asked for it, and the next one gives it (G13)', async () => {
+  const { cluster, away, leader } = await leftBehind();
+  flipBit(cluster.disk(leader).state.records);
+  const sinceMs = cluster.clock.now();
+  await cluster.startNode(away);
+  await cluster.clock.until(() => cluster.fatals.length > 0, 'the leader finds it');
+  expect(cluster.fatals).toMatchObject([
+    {
+      id: leader,
+      code: 10,
+      reason: expect.stringContaining('the state on disk is damaged: its 60'),
+    },
+  ]);
+  await cluster.crash(leader);
+  await cluster.level();
+  expect(cluster.node(away).registry.instanceCount).toBe(60);
+  // Long before a scrub would have found it.
+  expect(cluster.clock.now() - sinceMs).toBeLessThan(5000);
+  expect(cluster.node(away).status().scrubbedAtMs).toBe(0);
+  expect(cluster.fatals).toHaveLength(1);
 });

@@ -49,7 +49,7 @@ export class SourceNode {
       idleMs: 30_000,
       firstId,
       log: quiet,
-      damaged: (error) => this.failures.push(error),
+      damaged: (reason, cause) => this.failures.push(cause ?? reason),
     });
   }
 

@@ -61,6 +61,13 @@ export function emptyMemoryState(): MemoryState {
   return { records: new Map(), last: undefined, sealed: undefined, unsettled: [] };
 }
 
+/** A bit of the middle record is another one from now on. */
+export function flipBit(records: MemoryState['records']): void {
+  const values = [...records.values()];
+  const value = present(values[values.length >> 1], 'there is a record');
+  value[value.length >> 1] = (value[value.length >> 1] ?? 0) ^ 1;
+}
+
 /** A power cut: of the batches since the last settle(), the first `kept` stay. */
 export function loseUnsettled(state: MemoryState, kept: number): void {
   while (state.unsettled.length > kept) {
