@@ -76,7 +76,7 @@ const lookThere = (aside: string): string =>
   `Do not delete damaged-log; \`rollcall check-data --data-dir ${aside}\` tells what is in it.`;
 const onItsWay =
   'Start the node while the others are a majority: it gets everything from them, and removes damaged-log once it has its vote again. ' +
-  'Where a disk was only not mounted, or the others are no majority any more, see "The log is damaged" in docs/operations.md first.';
+  'Where disks were only not mounted, or the others are no majority any more, see "All logs were only away" in docs/recovery.md first.';
 const almostBack =
   'Start the node while the others are a majority: it removes damaged-log once it has its vote again.';
 

@@ -1,15 +1,13 @@
 // The clients of the process test: writers that retry with one request id until they are certain, and readers that
 // resume elsewhere with their token. They record what they did and saw (test/checkers/history.ts) and judge nothing.
-import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { present } from '../../src/lib/assert.ts';
 import type { Random } from '../../src/lib/random.ts';
 import type { RegistryClient } from '../../src/rpc/gen/rollcall/v1/Registry.ts';
-import type { WatchRequest } from '../../src/rpc/gen/rollcall/v1/WatchRequest.ts';
-import type { WatchResponse__Output } from '../../src/rpc/gen/rollcall/v1/WatchResponse.ts';
 import type { WatchMessageRecord, WriteRecord } from '../checkers/history.ts';
 import { registryClient, unary } from '../support/grpc-client.ts';
 import { recordMessage } from '../support/grpc-records.ts';
+import { RoamingWatch } from '../support/roaming-watch.ts';
 import { outcomeOf } from '../support/write-outcome.ts';
 
 interface Answer {
@@ -147,68 +145,41 @@ async function settle(
   return { invokedAtMs, returnedAtMs: performance.now(), outcome, revision: 0, changed: false };
 }
 
-/** A reader of everything. It begins at one endpoint and goes on at the next when its stream ends. */
+/** A reader of everything, who records what it was told. */
 export class Watcher {
   readonly name: string;
   readonly messages: WatchMessageRecord[] = [];
-  resumes = 0;
   resets = 0;
-  readonly #endpoints: readonly string[];
-  #position: number;
-  #token = '';
-  #closed = false;
-  #stream: ClientDuplexStream<WatchRequest, WatchResponse__Output> | undefined;
-  #client: RegistryClient | undefined;
+  readonly #watch: RoamingWatch;
 
   constructor(name: string, endpoints: readonly string[], first: number) {
     this.name = name;
-    this.#endpoints = endpoints;
-    this.#position = first;
-    this.#open();
+    this.#watch = new RoamingWatch(endpoints, first, (message) => {
+      this.messages.push(recordMessage(message, performance.now()));
+      if (message.reset && !message.more) this.resets++;
+    });
   }
 
   get revision(): number {
     return this.messages.at(-1)?.revision ?? -1;
   }
 
+  /** How often it has gone on elsewhere. */
+  get resumes(): number {
+    return this.#watch.resumes;
+  }
+
   /** Where its stream is, or is being opened. */
   get endpoint(): string {
-    return present(this.#endpoints[this.#position % this.#endpoints.length], 'an endpoint');
+    return this.#watch.endpoint;
   }
 
   /** Leaves its stream and resumes at the next endpoint. */
   moveOn(): void {
-    this.#stream?.cancel();
+    this.#watch.moveOn();
   }
 
   close(): void {
-    this.#closed = true;
-    this.#stream?.cancel();
-    this.#client?.close();
-  }
-
-  #open(): void {
-    if (this.#closed) return;
-    this.#client?.close();
-    this.#client = registryClient(this.endpoint);
-    const stream = this.#client.watch();
-    this.#stream = stream;
-    stream.on('data', (message: WatchResponse__Output) => {
-      if (stream !== this.#stream) return;
-      this.messages.push(recordMessage(message, performance.now()));
-      if (message.reset && !message.more) this.resets++;
-      this.#token = message.resume_token;
-    });
-    let ended = false;
-    const again = (): void => {
-      if (ended || stream !== this.#stream) return;
-      ended = true;
-      this.#position++;
-      this.resumes++;
-      setTimeout(() => this.#open(), 20);
-    };
-    stream.on('error', again);
-    stream.on('end', again);
-    stream.write({ selector: {}, resume_token: this.#token, read: { consistency: 'STALE' } });
+    this.#watch.close();
   }
 }

@@ -57,37 +57,51 @@ const rolesOf = (file: FileClass): readonly Role[] =>
 const has = <T>(chosen: readonly T[] | undefined, one: T): boolean =>
   chosen === undefined || chosen.includes(one);
 
-export function cellsOf(choice: Choice): readonly Cell[] {
+function everyCell(): readonly Cell[] {
   let turn = 0;
   return fileClasses.flatMap((file) =>
     (fewerDamages[file] ?? damageKinds).flatMap((damage) =>
       rolesOf(file).flatMap((role) =>
-        logsOf(file, turn++)
-          .map((logs): Cell => ({ file, damage, role, logs }))
-          .filter((cell) => has(choice.logs, cell.logs))
-          .filter(() => has(choice.only, file) && has(choice.damage, damage))
-          .filter(() => has(choice.role, role)),
+        logsOf(file, turn++).map((logs): Cell => ({ file, damage, role, logs })),
       ),
     ),
   );
 }
 
+/** Those of `cells` that are chosen; by default of the whole matrix. */
+export const cellsOf = (choice: Choice, cells = everyCell()): readonly Cell[] =>
+  cells.filter(
+    ({ file, damage, role, logs }) =>
+      has(choice.only, file) &&
+      has(choice.damage, damage) &&
+      has(choice.role, role) &&
+      has(choice.logs, logs),
+  );
+
 const quick: readonly (readonly [FileClass, DamageKind, Role, LogKind])[] = [
-  ['identity', 'flip', 'follower', 'whole'],
-  ['lock', 'delete', 'leader', 'whole'],
+  ['identity', 'flip', 'leader', 'whole'],
+  ['lock', 'other', 'follower', 'whole'],
+  ['disk-mark', 'zero', 'follower', 'whole'],
   ['segment-oldest', 'flip', 'follower', 'whole'],
-  ['segment-written', 'truncate', 'away', 'trimmed'],
-  ['wal-directory', 'other', 'follower', 'trimmed'],
+  ['segment-written', 'truncate', 'leader', 'whole'],
+  ['segment-spare', 'flip', 'follower', 'whole'],
+  ['segment-preparing', 'delete', 'follower', 'whole'],
   ['state-log', 'flip', 'leader', 'whole'],
   ['state-table', 'delete', 'follower', 'whole'],
+  ['state-directory', 'old', 'follower', 'whole'],
+  ['state-info', 'empty', 'follower', 'whole'],
+  ['wal-directory', 'delete', 'follower', 'trimmed'],
   ['state-table', 'other', 'away', 'trimmed'],
   ['state-manifest', 'zero', 'follower', 'trimmed'],
-  ['state-current', 'old', 'follower', 'whole'],
-  ['sealed-content', 'other', 'follower', 'trimmed'],
+  ['state-current', 'empty', 'follower', 'trimmed'],
+  ['state-lock', 'delete', 'follower', 'trimmed'],
   ['staged', 'truncate', 'follower', 'trimmed'],
+  ['sealed-marker', 'flip', 'follower', 'trimmed'],
+  ['sealed-content', 'other', 'follower', 'trimmed'],
+  ['former-state', 'empty', 'follower', 'trimmed'],
 ];
 
-/** One of each kind, for every run of the checks. */
+/** Every kind of file, damage, role and log, for every run of the checks. */
 export const quickCells: readonly Cell[] = quick.map(([file, damage, role, logs]) => ({
   file,
   damage,

@@ -2,10 +2,11 @@
 // wrong answer.
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/lib/random.ts';
-import { cellsOf, nameOfCell, quickCells, seedOf } from './cells.ts';
+import { cellsOf, nameOfCell, quickCells, roles, seedOf } from './cells.ts';
 import { damageFile, damageKinds } from './damages.ts';
 import { endingOf, missingIn } from './ending.ts';
 import { expected } from './expectations.ts';
+import { logKinds } from './field.ts';
 import { checkKnown, claimOf, fileClasses } from './file-classes.ts';
 import { contentOf, Truth } from './truth.ts';
 
@@ -43,15 +44,14 @@ describe('the files of a data-dir', () => {
     expect(new Set(cells.map(nameOfCell)).size).toBe(cells.length);
   });
 
-  test('the quick cells are cells of the matrix that differ', () => {
-    const names = cellsOf({}).map(nameOfCell);
-    const missing = quickCells
-      .filter(({ file, damage, role }) => {
-        return !names.some((name) => name.startsWith(`${file} ${damage} ${role} `));
-      })
-      .map(nameOfCell);
-    expect(missing).toEqual([]);
+  test('the quick cells differ, and are of every kind, damage, role and log', () => {
+    const names = cellsOf({}).map((cell) => nameOfCell(cell).replace(/ \w+$/, ''));
+    for (const cell of quickCells) expect(names).toContain(nameOfCell(cell).replace(/ \w+$/, ''));
     expect(new Set(quickCells.map((cell) => seedOf(cell, 1))).size).toBe(quickCells.length);
+    expect(new Set(quickCells.map(({ file }) => file))).toEqual(new Set(fileClasses));
+    expect(new Set(quickCells.map(({ damage }) => damage))).toEqual(new Set(damageKinds));
+    expect(new Set(quickCells.map(({ role }) => role))).toEqual(new Set(roles));
+    expect(new Set(quickCells.map(({ logs }) => logs))).toEqual(new Set(logKinds));
   });
 });
 

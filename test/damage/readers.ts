@@ -1,15 +1,14 @@
 // Readers, who believe nothing: a witness asks one node again and again, at every level of consistency, and a listener follows all
 // changes through one node. What they were told is compared with the truth.
-import type { ClientDuplexStream } from '@grpc/grpc-js';
 import { setTimeout as delay } from 'node:timers/promises';
 import { present } from '../../src/lib/assert.ts';
 import type { Consistency } from '../../src/rpc/gen/rollcall/v1/Consistency.ts';
 import type { Instance__Output } from '../../src/rpc/gen/rollcall/v1/Instance.ts';
 import type { ListInstancesResponse__Output } from '../../src/rpc/gen/rollcall/v1/ListInstancesResponse.ts';
 import type { RegistryClient } from '../../src/rpc/gen/rollcall/v1/Registry.ts';
-import type { WatchRequest } from '../../src/rpc/gen/rollcall/v1/WatchRequest.ts';
 import type { WatchResponse__Output } from '../../src/rpc/gen/rollcall/v1/WatchResponse.ts';
 import { registryClient, unary } from '../support/grpc-client.ts';
+import { RoamingWatch } from '../support/roaming-watch.ts';
 import { endpoint, padding } from './scribe.ts';
 import { type Catalogue, contentOf, type Told, type Truth } from './truth.ts';
 
@@ -83,25 +82,18 @@ export class Witness {
   }
 }
 
-/** Follows everything, and goes on at the next endpoint when its stream ends. */
+/** Follows everything, wherever it is served. */
 export class Listener {
   readonly #name: string;
-  readonly #endpoints: readonly string[];
   readonly #truth: Truth;
+  readonly #watch: RoamingWatch;
   #view = new Map<string, string>();
   #revision = -1;
-  #token = '';
-  #position: number;
-  #closed = false;
-  #client: RegistryClient | undefined;
-  #stream: ClientDuplexStream<WatchRequest, WatchResponse__Output> | undefined;
 
   constructor(name: string, endpoints: readonly string[], first: number, truth: Truth) {
     this.#name = name;
-    this.#endpoints = endpoints;
-    this.#position = first;
     this.#truth = truth;
-    this.#open();
+    this.#watch = new RoamingWatch(endpoints, first, (message) => this.#take(message));
   }
 
   get revision(): number {
@@ -109,34 +101,10 @@ export class Listener {
   }
 
   close(): void {
-    this.#closed = true;
-    this.#stream?.cancel();
-    this.#client?.close();
+    this.#watch.close();
   }
 
-  #open(): void {
-    if (this.#closed) return;
-    this.#client?.close();
-    const at = present(this.#endpoints[this.#position % this.#endpoints.length], 'an endpoint');
-    this.#client = registryClient(at);
-    const stream = this.#client.watch();
-    this.#stream = stream;
-    stream.on('data', (message: WatchResponse__Output) => {
-      if (stream === this.#stream) this.#take(message);
-    });
-    let ended = false;
-    const again = (): void => {
-      if (ended || stream !== this.#stream) return;
-      ended = true;
-      this.#position++;
-      setTimeout(() => this.#open(), 20);
-    };
-    stream.on('error', again);
-    stream.on('end', again);
-    stream.write({ selector: {}, resume_token: this.#token, read: { consistency: 'STALE' } });
-  }
-
-  #take({ changes, revision, reset, more, resume_token: token }: WatchResponse__Output): void {
+  #take({ changes, revision, reset, more }: WatchResponse__Output): void {
     if (reset) this.#view = new Map();
     const view = this.#view;
     for (const { kind, instance } of changes) {
@@ -144,7 +112,6 @@ export class Listener {
       if (kind === 'REMOVE') view.delete(instance.instance_id);
       else view.set(...entryOf(instance));
     }
-    this.#token = token;
     // A state in parts is one only at its end.
     if (more) return;
     const catalogue: Catalogue = new Map(view);

@@ -1,21 +1,14 @@
 // npm run test:damage [-- --quick]: every file of a node is damaged in every way, one at a time, on server processes that go on
 // serving. What becomes of it is compared with what is promised.
-import { Command, Option } from 'commander';
+import { interruption } from '../support/trials.ts';
+import { usageOrExit } from '../support/usage.ts';
 import { type Outcome, runCell } from './cell.ts';
-import { type Cell, cellsOf, type Choice, quickCells, roles } from './cells.ts';
-import { damageKinds } from './damages.ts';
+import type { Cell } from './cells.ts';
 import { Field, type LogKind, logKinds } from './field.ts';
-import { fileClasses } from './file-classes.ts';
+import { type DamageOptions, parseOptions } from './options.ts';
 import { lineOf, markdown, record } from './report.ts';
 
-interface Options extends Choice {
-  readonly log?: readonly LogKind[];
-  readonly seed: string;
-  readonly patience: string;
-  readonly quick?: boolean;
-  readonly json?: boolean;
-  readonly record?: boolean;
-}
+const exitCodes = { promised: 0, wrong: 1, failed: 4, interrupted: 130 } as const;
 
 interface Run {
   readonly seed: number;
@@ -51,14 +44,11 @@ async function runCells(logs: LogKind, cells: readonly Cell[], run: Run): Promis
 }
 
 /** All clusters are gone when this ends, however it ends. */
-async function runAll(cells: readonly Cell[], run: Omit<Run, 'signal'>): Promise<void> {
-  const stop = new AbortController();
-  const interrupted = (): void => stop.abort();
-  for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, interrupted);
+async function runAll(cells: readonly Cell[], run: Run): Promise<void> {
   const ended = await Promise.allSettled(
-    logKinds.map(async (logs) => {
+    logKinds.map((logs) => {
       const own = cells.filter((cell) => cell.logs === logs);
-      await runCells(logs, own, { ...run, signal: stop.signal });
+      return runCells(logs, own, run);
     }),
   );
   for (const end of ended) if (end.status === 'rejected') throw end.reason;
@@ -66,12 +56,12 @@ async function runAll(cells: readonly Cell[], run: Omit<Run, 'signal'>): Promise
 
 const minutes = (ms: number): string => `${(ms / 60_000).toFixed(1)} min`;
 
-async function main(options: Options): Promise<number> {
-  const seed = Number(options.seed);
-  const patienceMs = Number(options.patience) * 1000;
-  const cells = options.quick === true ? quickCells : cellsOf({ ...options, logs: options.log });
+async function main(
+  { cells, seed, patienceMs, json, record: records }: DamageOptions,
+  signal: AbortSignal,
+): Promise<keyof typeof exitCodes> {
   const print = (text: string): void => {
-    if (options.json !== true) process.stdout.write(`${text}\n`);
+    if (!json) process.stdout.write(`${text}\n`);
   };
   const began = performance.now();
   const outcomes: Outcome[] = [];
@@ -81,7 +71,7 @@ async function main(options: Options): Promise<number> {
     print(`[${outcomes.length}/${cells.length}, ${minutes(left)} left] ${lineOf(outcome, seed)}`);
   };
   print(`${cells.length} cells, seed ${seed}`);
-  await runAll(cells, { seed, patienceMs, report });
+  await runAll(cells, { seed, patienceMs, report, signal });
   const wrong = outcomes.filter((outcome) => outcome.wrong.length > 0);
   const empty = outcomes.filter(
     ({ ending, wrong: own }) => ending === undefined && own.length === 0,
@@ -92,30 +82,17 @@ async function main(options: Options): Promise<number> {
   print(`\n${markdown(outcomes)}\n`);
   for (const outcome of wrong) print(lineOf(outcome, seed));
   print(`${summary} In ${minutes(performance.now() - began)}`);
-  if (options.json === true) process.stdout.write(`${JSON.stringify({ seed, outcomes })}\n`);
-  if (options.record === true) record(outcomes, summary);
-  return wrong.length > 0 || outcomes.length < cells.length ? 1 : 0;
+  if (json) process.stdout.write(`${JSON.stringify({ seed, outcomes })}\n`);
+  const complete = outcomes.length === cells.length;
+  if (records && complete) record(outcomes, summary);
+  if (wrong.length > 0) return 'wrong';
+  return complete ? 'promised' : 'interrupted';
 }
 
-const several = (flags: string, what: string, choices: readonly string[]): Option =>
-  new Option(`${flags} <names...>`, what).choices(choices);
-
-await new Command('test:damage')
-  .description(
-    'damages every file of a node in every way, and compares what becomes of it with what is promised',
-  )
-  .option('--quick', 'a dozen cells')
-  .addOption(several('--only', 'files of these kinds', fileClasses))
-  .addOption(several('--damage', 'these damages', damageKinds))
-  .addOption(
-    several('--role', 'what the node was: follower, leader, or follower with another away', roles),
-  )
-  .addOption(several('--log', 'clusters with whole or trimmed logs', logKinds))
-  .option('--seed <n>', 'who is struck, and where in the file', '1')
-  .option('--patience <seconds>', 'for each thing that is waited for', '90')
-  .option('--json', 'the outcomes as JSON, and nothing else')
-  .option('--record', 'puts the table into docs/testing.md')
-  .action(async (options: Options) => {
-    process.exitCode = await main(options);
-  })
-  .parseAsync();
+const options = usageOrExit(parseOptions);
+try {
+  process.exitCode = exitCodes[await main(options, interruption())];
+} catch (error) {
+  console.error(error);
+  process.exitCode = exitCodes.failed;
+}
