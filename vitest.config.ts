@@ -11,7 +11,7 @@ export default defineConfig({
       project(
         'unit',
         [
-          'test/{api,chaos,checkers,cli,client,config,damage,fuzz,golden,lib,node,raft,registry,rpc,storage,telemetry,tidy,transport,upgrade}/**/*.test.ts',
+          'test/{api,chaos,checkers,cli,client,config,damage,fuzz,golden,lib,node,raft,recovery,registry,rpc,storage,telemetry,tidy,transport,upgrade}/**/*.test.ts',
         ],
         30_000,
       ),

@@ -94,7 +94,7 @@ export async function allLost(town: Town): Promise<string> {
   const held = await live(town, client);
   const copies = [await town.lose('n1'), await town.lose('n2'), await town.lose('n3')];
   await town.follow('restore', 'on the host of n1');
-  town.startServer('restore', 'n1');
+  town.startServer('restore', 'on the host of n1, the server', 'n1');
   await town.completeCluster();
   await judge(client, held);
   const [, , third = ''] = copies;

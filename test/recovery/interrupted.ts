@@ -40,7 +40,7 @@ export async function interrupted(town: Town): Promise<string> {
   expectThat(alive > 0, 'void: every call had ended before it was killed');
   const last = spawnSync(process.execPath, [main, ...recover], { encoding: 'utf8' });
   expectThat(last.status === 0, `recover ended with ${last.status}: ${last.stderr}`);
-  town.startServer('recover', 'n1');
+  town.startServer('recover', 'on the host of n1, the server', 'n1');
   await town.follow('restore', 'on the host of n1, then');
   const after = contentOf(await client.list());
   expectThat(after.join() === before.join(), 'acknowledged writes are missing (G1)');

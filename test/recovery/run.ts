@@ -1,37 +1,50 @@
-// npm run test:recovery: the runbooks of docs/recovery.md on server processes, with a client that remembers what it was told before.
-import { Command, Option } from 'commander';
+// npm run test:recovery: the runbooks of docs/recovery.md, and that of docs/operations.md for one lost disk, on server processes,
+// with a client that remembers what it was told before.
+import { conclude, interruption, runTrials, type Trial } from '../support/trials.ts';
+import { usageOrExit } from '../support/usage.ts';
 import { allLost } from './all-lost.ts';
+import { diskReplaced } from './disk-replaced.ts';
 import { interrupted } from './interrupted.ts';
+import { logsPutBack } from './logs-put-back.ts';
 import { majorityLost } from './majority-lost.ts';
+import { parseOptions, type RecoveryOptions, type StoryName, storyNames } from './options.ts';
 import { Town } from './town.ts';
 
-const stories = {
+const stories: Readonly<Record<StoryName, (town: Town) => Promise<string>>> = {
   'all-lost': allLost,
   'majority-lost': majorityLost,
+  'disk-replaced': diskReplaced,
+  'logs-put-back': logsPutBack,
   interrupted,
-} as const;
-type Name = keyof typeof stories;
-const names = Object.keys(stories) as Name[];
+};
+
+/** Variants, and those that wait for a node's patience to end. */
+const slow: ReadonlySet<StoryName> = new Set(['logs-put-back', 'interrupted']);
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
-await new Command('test:recovery')
-  .description('follows the runbooks of docs/recovery.md on server processes')
-  .addOption(new Option('--only <story>', 'one of them').choices(names))
-  .action(async ({ only }: { only?: Name }) => {
-    for (const name of only === undefined ? names : [only]) {
-      const began = performance.now();
-      await using town = await Town.start();
-      try {
-        const outcome = await stories[name](town);
-        say(`${name}: ${outcome}, in ${((performance.now() - began) / 1000).toFixed(0)} s`);
-      } catch (error) {
-        say(town.cluster.logTails());
-        throw error;
-      }
+const trialOf = (name: StoryName): Trial => ({
+  name,
+  replay: `npm run test:recovery -- --only ${name}`,
+  run: async () => {
+    await using town = await Town.start();
+    try {
+      return await stories[name](town);
+    } catch (error) {
+      say(town.cluster.logTails());
+      throw error;
     }
-    say('passed');
-  })
-  .parseAsync();
+  },
+});
+
+async function recover({ only, quick }: RecoveryOptions): Promise<number> {
+  const chosen = storyNames.filter((name) =>
+    only === undefined ? quick !== true || !slow.has(name) : name === only,
+  );
+  const tally = await runTrials(chosen.map(trialOf), say, interruption());
+  return conclude(tally, 0, say);
+}
+
+process.exitCode = await recover(usageOrExit(parseOptions));

@@ -1,4 +1,5 @@
-// A cluster of three server processes whose machines can be lost for good, and the runbooks of docs/recovery.md followed on it.
+// A cluster of three server processes whose machines can be lost for good, and the runbooks of docs/recovery.md, and that of
+// docs/operations.md for one lost disk, followed on it.
 import { cpSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { present } from '../../src/lib/assert.ts';
@@ -9,7 +10,16 @@ import { repositoryRoot } from '../support/repository-root.ts';
 const documentedBackup = '/backup/registry.backup';
 /** Of a machine that has much else to do. */
 const patienceMs = 120_000;
-const onN1 = 'on the host of n1';
+
+/** Runbooks that are not in docs/recovery.md. */
+const elsewhere: Readonly<Record<string, string>> = { replace: 'operations.md' };
+
+export interface Following {
+  /** The node on whose host it is done. Default: n1. */
+  readonly host?: string;
+  /** What the operator types. */
+  readonly typed?: string;
+}
 
 export class Town {
   readonly cluster: ProcessCluster;
@@ -35,18 +45,17 @@ export class Town {
     return this.cluster.nodes.map((node) => placeOf(node));
   }
 
-  /** Runs one part of a runbook, as it stands in docs/recovery.md. `typed` is what the operator types. */
-  follow(book: string, part: string, typed?: string): Promise<string> {
-    const host = placeOf(this.node('n1'));
+  /** Runs one part of a runbook, as it stands in the document. */
+  follow(book: string, part: string, { host = 'n1', typed }: Following = {}): Promise<string> {
+    const place = placeOf(this.node(host));
     const answered = typed === undefined ? '' : `exec <<< '${typed}'\n`;
-    const endpoints = [host.clientAddress];
-    return runCommands(answered + this.#commands(book, part, host), endpoints);
+    return runCommands(answered + this.#commands(book, part, place), [place.clientAddress]);
   }
 
   /** Starts the server that a part of a runbook starts, in the place of the node of that name. */
-  startServer(book: string, id: string): ProcessNode {
+  startServer(book: string, part: string, id: string): ProcessNode {
     const place = placeOf(this.node(id));
-    const commands = this.#commands(book, `on the host of ${id}, the server`, place);
+    const commands = this.#commands(book, part, place);
     const node = nodeOf(commands, place, join(this.cluster.directory, `${id}-next.log`), {});
     this.cluster.adopt(node);
     node.start();
@@ -57,13 +66,18 @@ export class Town {
   async lose(id: string): Promise<string> {
     const node = this.node(id);
     await node.kill('SIGKILL');
-    const elsewhere = join(this.cluster.directory, `${id}-elsewhere`);
-    cpSync(node.dataDir, elsewhere, {
+    const copy = join(this.cluster.directory, `${id}-elsewhere`);
+    cpSync(node.dataDir, copy, {
       recursive: true,
       filter: (path) => !basename(path).endsWith('.sock'),
     });
     rmSync(node.dataDir, { recursive: true });
-    return elsewhere;
+    return copy;
+  }
+
+  /** The disk of a stopped node is empty again. */
+  empty(id: string): void {
+    rmSync(this.node(id).dataDir, { recursive: true });
   }
 
   /** The lost machine is found, and started as it was: its own name, its own data, at other addresses. */
@@ -90,10 +104,15 @@ export class Town {
 
   /** From "Announce the others" on: n1 serves alone, and the others come with empty directories. */
   async completeCluster(): Promise<void> {
-    await this.follow('restore', `${onN1}, then`);
-    this.startServer('restore', 'n2');
-    this.startServer('restore', 'n3');
-    await this.follow('restore', `${onN1}, afterwards`);
+    await this.follow('restore', 'on the host of n1, then');
+    this.startServer('restore', 'on the host of n2, the server', 'n2');
+    this.startServer('restore', 'on the host of n3, the server', 'n3');
+    await this.follow('restore', 'on the host of n1, afterwards');
+    await this.expectWhole();
+  }
+
+  /** All three have their votes and the same state. */
+  async expectWhole(): Promise<void> {
     await this.cluster.waitForLeader(patienceMs);
     await this.cluster.waitForEqualHashes(this.cluster.nodes, patienceMs);
     const { members } = await this.node('n1').status();
@@ -102,7 +121,7 @@ export class Town {
   }
 
   #commands(book: string, part: string, host: Place): string {
-    const commands = readRunbook(book, 'recovery.md').get(part);
+    const commands = readRunbook(book, elsewhere[book] ?? 'recovery.md').get(part);
     const told = present(commands, `runbook ${book} has a part "${part}"`);
     return localize(told, this.places, host).replaceAll(documentedBackup, this.backup);
   }

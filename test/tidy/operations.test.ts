@@ -1,5 +1,5 @@
-// docs/operations.md holds no command that nobody runs: each block of commands is a runbook that a test reads, or says why not;
-// each command in running text exists with its options; the exit codes are the program's.
+// docs/operations.md and docs/recovery.md hold no command that nobody runs: each block of commands is a runbook that a test reads, or
+// says why not; each command in running text exists with its options; the exit codes are the program's.
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import { FakeContext } from '../support/cli-context.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
 
 const root = repositoryRoot();
-const document = readFileSync(join(root, 'docs/operations.md'), 'utf8');
+const pageOf = (name: string): string => readFileSync(join(root, 'docs', name), 'utf8');
 
 interface Block {
   readonly line: number;
@@ -55,15 +55,13 @@ function doubtsOf(text: string, tests: string): readonly string[] {
 
 /** Sources that follow runbooks: what they name as a string is run, or fails when it is not there. */
 function readFollowers(): string {
-  const folders = ['test/cluster', 'test/compose', 'test/integration'];
+  const folders = ['test/cluster', 'test/compose', 'test/integration', 'test/recovery'];
   const texts = folders.flatMap((folder) =>
     readdirSync(join(root, folder))
       .filter((name) => name.endsWith('.ts') && name !== 'runbook.ts')
       .map((name) => readFileSync(join(root, folder, name), 'utf8')),
   );
-  return texts
-    .filter((text) => text.includes('/runbook.ts') || text.includes('containerCommands'))
-    .join('\n');
+  return texts.filter((text) => /\/runbook\.ts|\/town\.ts|containerCommands/.test(text)).join('\n');
 }
 
 /** `rollcall …` in running text, words and options; placeholders end it. */
@@ -85,23 +83,42 @@ async function resolve(
   const words = line.split(' ');
   const options = words.filter((word) => word.startsWith('--'));
   const named = words.filter((word) => !word.startsWith('--'));
-  const depth = named[0] === 'member' ? 2 : 1;
+  const depth = named[0] === 'member' || named[0] === 'snapshot' ? 2 : 1;
   const help = await helpOf(named.slice(0, depth));
   // Asked about a command it does not know, the program helps with itself.
   return { help: help.startsWith(`Usage: rollcall ${named[0] ?? ''}`) ? help : '', options };
 }
 
-describe('docs/operations.md', () => {
-  const followers = readFollowers();
+const followers = readFollowers();
+
+describe.for([
+  { name: 'operations.md', blocks: 20, commands: 5 },
+  { name: 'recovery.md', blocks: 10, commands: 2 },
+])('docs/$name', ({ name, blocks, commands }) => {
+  const document = pageOf(name);
 
   test('has its commands run by tests, or says why not', () => {
-    expect(readBlocks(document).length).toBeGreaterThan(20);
+    expect(readBlocks(document).length).toBeGreaterThan(blocks);
     expect(doubtsOf(document, followers)).toEqual([]);
     // Indented or not, no fence was overlooked.
     const fences = document.match(/^ *```/gm) ?? [];
     expect(fences.length).toBe(2 * readBlocks(document).length);
   });
 
+  test('names no command and no option that does not exist', async () => {
+    const lines = readInline(document);
+    expect(lines.length).toBeGreaterThanOrEqual(commands);
+    for (const line of lines) {
+      const { help, options } = await resolve(line);
+      expect(help, `rollcall ${line}`).toContain('Usage: rollcall');
+      for (const option of options.filter((one) => one !== '--help')) {
+        expect(help, `rollcall ${line}`).toContain(option);
+      }
+    }
+  });
+});
+
+describe('what the pages are held to', () => {
   test('a command without a mark, a runbook nobody follows, a part nobody runs: each would be noticed', () => {
     const planted = [
       'Do:\n\n```\nrollcall members\n```\n',
@@ -113,26 +130,14 @@ describe('docs/operations.md', () => {
     for (const text of planted) expect(doubtsOf(text, followers), text).toHaveLength(1);
   });
 
-  test('names no command and no option that does not exist', async () => {
-    const lines = readInline(document);
-    expect(lines.length).toBeGreaterThan(5);
-    for (const line of lines) {
-      const { help, options } = await resolve(line);
-      expect(help, `rollcall ${line}`).toContain('Usage: rollcall');
-      for (const option of options.filter((one) => one !== '--help')) {
-        expect(help, `rollcall ${line}`).toContain(option);
-      }
-    }
-  });
-
   test('an invented command or option would be noticed', async () => {
     expect((await resolve('defragment n1')).help).toBe('');
     const { help, options } = await resolve('status --force');
     expect(help).not.toContain(options[0]);
   });
 
-  test('says what each exit code means', () => {
-    const [, table = ''] = /^## Exit codes\n\n([^]*?)\n\n/m.exec(document) ?? [];
+  test('docs/operations.md says what each exit code means', () => {
+    const [, table = ''] = /^## Exit codes\n\n([^]*?)\n\n/m.exec(pageOf('operations.md')) ?? [];
     const codes = [...table.matchAll(/^\| (\d+) \|/gm)].map(([, code]) => Number(code));
     expect(codes).toEqual(Object.values(EXIT));
   });
