@@ -57,7 +57,7 @@ export async function readMarker(paths: StatePaths): Promise<SealedMarker | unde
 /** Whole, and of this node, content may still be another than the marker speaks of: an older copy that took its place. One sentence; undefined
  * where it is the one. */
 export function otherThanSealed(
-  { index, term: at, hash }: SealedMarker,
+  { index, term: at, hash }: Omit<SealedMarker, 'owner'>,
   { appliedIndex, appliedTerm, meta }: Pick<StateImage, 'appliedIndex' | 'appliedTerm' | 'meta'>,
 ): string | undefined {
   if (appliedIndex === index && appliedTerm === at && meta.hash === hash) return undefined;

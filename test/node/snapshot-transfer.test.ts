@@ -28,7 +28,7 @@ function expectContent(world: TransferWorld, from = SOURCE): void {
   const { sealed } = world.state;
   expect(sealed?.header.meta).toEqual(state.last?.meta);
   expect(sealed?.header.configuration).toEqual(state.last?.configuration);
-  expect(sealed?.records).toEqual(state.records);
+  expect(sealed?.content.records).toEqual(state.records);
 }
 
 const countBy = (world: TransferWorld): Map<number, number> => {

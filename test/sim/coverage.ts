@@ -52,6 +52,7 @@ const counters = [
   'damagedRecords',
   'lostRecords',
   'damagedStages',
+  'strangeStages',
   'unreadableStates',
   'oldStates',
   'strangeStates',

@@ -9,10 +9,9 @@ import { type StateDamage, stateDamages } from './state-damage.ts';
 export type DamageAction =
   | LogDamageAction
   | StateDamageAction
-  /** The next chunks of snapshots that it sends are not what they should be. */
+  /** The next chunks of snapshots that anybody sends are not what they should be. */
   | {
       readonly kind: 'garble';
-      readonly node: string;
       readonly how: ChunkDamage;
       readonly times: number;
     };
@@ -52,8 +51,10 @@ export function drawDamages(
     damages.push({ atMs, damage });
     // Once more, while it is on its way back.
     if (damage.kind !== 'damageLog' || random.next() < 0.6) continue;
-    const how = random.next() < 0.5 ? 'bit' : 'truncate';
-    const afterMs = damage.downMs + random.integer(40, 400);
+    // Before anybody has heard of its new incarnation, of which nothing is in its log yet, or after that.
+    const early = random.next() < 0.5;
+    const how = early ? 'unreadable' : random.next() < 0.5 ? 'bit' : 'truncate';
+    const afterMs = damage.downMs + (early ? random.integer(2, 60) : random.integer(40, 400));
     damages.push({ atMs: atMs + afterMs, damage: { ...damage, how, live: false } });
   }
   return damages;
@@ -63,11 +64,16 @@ function drawDamage(random: Random, { nodes }: Parameters): DamageAction {
   const node = random.next() < 0.4 ? 'leader' : (nodes[random.integer(0, nodes.length)] ?? '');
   const downMs = Math.round(20 + 800 * random.next() ** 2);
   const ageMs = random.integer(100, 1500);
-  if (random.next() < 0.25) {
+  const what = random.next();
+  if (what < 0.2) {
     const how = chunkDamages[random.integer(0, chunkDamages.length)] ?? 'bit';
-    return { kind: 'garble', node, how, times: random.integer(1, 4) };
+    return { kind: 'garble', how, times: random.integer(1, 4) };
   }
-  if (random.next() < 0.5) {
+  if (what < 0.3) {
+    const how = random.next() < 0.5 ? 'sealed' : 'otherSealed';
+    return { kind: 'damageState', node, how, live: false, ageMs, downMs };
+  }
+  if (what < 0.65) {
     const how = stateDamages[random.integer(0, stateDamages.length)] ?? 'record';
     const live = LIVE.includes(how) && random.next() < 0.6;
     return { kind: 'damageState', node, how, live, ageMs, downMs };

@@ -1,8 +1,8 @@
 // Performs the damage of a plan, where it leaves a majority that has everything: what a quorum has acknowledged may be asked of that
 // one only. A node on its way back has nothing left to lose, and may lose that again.
 import type { Coverage } from './coverage.ts';
-import type { DamageAction, LogDamageAction, StateDamageAction } from './damage-plan.ts';
-import { segmentsOf, type Segments } from './log-damage.ts';
+import type { LogDamageAction, StateDamageAction } from './damage-plan.ts';
+import { type DamagedDisk, segmentsOf, type Segments } from './log-damage.ts';
 import type { Machine } from './machine.ts';
 import type { OwnedState } from './state-damage.ts';
 
@@ -23,6 +23,8 @@ export interface DamageWorld {
 
 /** Losses in a row that a machine may have before it is back; eight are the end of its patience. */
 const MAX_LOSSES = 3;
+/** How often it is looked whether a log has gone on. */
+const MAX_WAITS = 8;
 
 const isImpaired = ({ lost, rotten, hollow, state }: Machine): boolean =>
   lost || rotten || hollow || state.damaged;
@@ -43,6 +45,8 @@ export function mayLose(
   return voters.includes(machine);
 }
 
+const lastOf = (segments: Segments): string | undefined => [...segments.keys()].at(-1);
+
 const indexOf = ({ state }: OwnedState): number => state.last?.appliedIndex ?? 0;
 
 export class Damage {
@@ -52,24 +56,43 @@ export class Damage {
     this.#world = world;
   }
 
-  perform(machine: Machine, action: DamageAction): void {
+  perform(machine: Machine, action: LogDamageAction | StateDamageAction): void {
     const { later } = this.#world;
-    if (action.kind === 'garble') return machine.garble.aim(action.how, action.times);
-    const ageMs = action.how === 'old' ? action.ageMs : 0;
-    const soon = (run: () => void): void => {
-      if (ageMs > 0) later(ageMs, run);
-      // Where nothing is read again it would be met at a start, as what is damaged while the node is down.
-      else if (action.live && action.how === 'unreadable') machine.disk.aimAtRead(run);
-      else run();
-    };
-    if (action.kind === 'damageLog') {
-      const before = segmentsOf(machine.disk.files);
-      soon(() => this.#damageLog(machine, action, before));
-    } else if (action.how === 'sealed') {
-      machine.state.aim(() => this.#damageStage(machine, action));
-    } else if (action.how !== 'old' || !machine.state.damaged) {
-      const before = machine.state.copy();
-      soon(() => this.#damageState(machine, action, before));
+    if (action.kind === 'damageLog') return this.#performOnLog(machine, action);
+    if (action.how === 'sealed' || action.how === 'otherSealed') return this.#aimAtStages(action);
+    const before = machine.state.copy();
+    if (action.how !== 'old') this.#damageState(machine, action, before);
+    else if (!machine.state.damaged) {
+      later(action.ageMs, () => this.#damageState(machine, action, before));
+    }
+  }
+
+  #performOnLog(machine: Machine, action: LogDamageAction): void {
+    const before = segmentsOf(machine.disk.files);
+    const { how, live } = action;
+    if (how === 'old') return this.#onceSealed(machine, action, before, MAX_WAITS);
+    if (!live || how === 'zeroSector') return this.#damageLog(machine, action, { before });
+    // Where nothing is read again it would be met at a start, as what is damaged while the node is down.
+    machine.disk.aimAtRead((place) => this.#damageLog(machine, action, { before, place }));
+  }
+
+  /** The segment that the log ended in is as it was, once the log goes on in another one. */
+  #onceSealed(machine: Machine, action: LogDamageAction, before: Segments, waits: number): void {
+    this.#world.later(action.ageMs, () => {
+      const [then, now] = [before, segmentsOf(machine.disk.files)].map(lastOf);
+      if (then !== now || waits === 0) this.#damageLog(machine, action, { before });
+      else this.#onceSealed(machine, action, before, waits - 1);
+    });
+  }
+
+  /** At the next snapshot that has come whole, wherever that is. */
+  #aimAtStages(action: StateDamageAction): void {
+    const machines = [...this.#world.machines.values()];
+    for (const machine of machines) {
+      machine.state.aim(() => {
+        for (const { state } of machines) state.aim(undefined);
+        this.#damageStage(machine, action);
+      });
     }
   }
 
@@ -95,14 +118,14 @@ export class Damage {
   }
 
   /** Its log begins behind the snapshot that it has just received, so it has no state but that. */
-  #damageStage(machine: Machine, { downMs }: StateDamageAction): void {
+  #damageStage(machine: Machine, { how, downMs }: StateDamageAction): void {
     const { coverage, startAfter, tell } = this.#world;
     if (this.#world.healed() || !machine.hollow) return;
     machine.crash(false);
-    const done = machine.state.damage('sealed', undefined);
+    const done = machine.state.damage(how, undefined);
     if (done !== undefined) {
       tell(`${machine.id}: of the snapshot it received ${done}`);
-      coverage.count(STATE_COUNTERS.sealed);
+      coverage.count(STATE_COUNTERS[how]);
     }
     startAfter(machine, downMs);
   }
@@ -114,7 +137,11 @@ export class Damage {
     return states.toSorted((one, other) => indexOf(other) - indexOf(one))[0];
   }
 
-  #damageLog(machine: Machine, { how, live, downMs }: LogDamageAction, before: Segments): void {
+  #damageLog(
+    machine: Machine,
+    { how, live, downMs }: LogDamageAction,
+    from: Pick<DamagedDisk, 'before' | 'place'>,
+  ): void {
     const { coverage, machines, startAfter, tell } = this.#world;
     if (this.#world.healed() || !mayLose(this.#world, machine)) return;
     // A log that is gone is not told from one that never was before its data-dir belongs to a cluster.
@@ -122,7 +149,7 @@ export class Damage {
     const others = [...machines.values()].filter((one) => one !== machine);
     const other = new Map(others.flatMap(({ disk }) => [...segmentsOf(disk.files)]));
     if (!live) machine.crash(false);
-    const done = machine.damageLog(how, { before, other });
+    const done = machine.damageLog(how, { ...from, other });
     if (done !== undefined) {
       tell(`${machine.id}: ${done}`);
       coverage.count(machine.returning ? 'lossesOnTheWay' : COUNTERS[how]);
@@ -146,6 +173,7 @@ const STATE_COUNTERS = {
   record: 'damagedRecords',
   loseRecord: 'lostRecords',
   sealed: 'damagedStages',
+  otherSealed: 'strangeStages',
   unreadable: 'unreadableStates',
   old: 'oldStates',
   other: 'strangeStates',

@@ -93,80 +93,138 @@ export function drawFault(random: Random, { faults, nodes }: Parameters): FaultA
   return drawOfKind(random, kind, nodes);
 }
 
+/** Whom a fault strikes. */
+interface Target {
+  readonly node: string;
+  readonly nodes: readonly string[];
+  readonly anyNode: () => string;
+}
+
 function drawOfKind(random: Random, kind: FaultKind, nodes: readonly string[]): FaultAction {
   const anyNode = (): string => nodes[random.integer(0, nodes.length)] ?? 'leader';
   const node = random.next() < 0.5 ? 'leader' : anyNode();
-  const others = (of: string): readonly string[] => nodes.filter((other) => other !== of);
-  const someMs = (most: number): number => Math.round(20 + most * random.next() ** 2);
+  const target = { node, nodes, anyNode };
   switch (kind) {
     case 'crash':
-    case 'power': {
-      const power = kind === 'power';
-      if (random.next() < 0.15) return { kind: 'crashAll', power, downMs: someMs(1000) };
-      return { kind: 'crash', node, power, inWrite: random.next() < 0.6, downMs: someMs(3000) };
-    }
+    case 'power':
     case 'stop':
-      return { kind, node, downMs: someMs(1500) };
     case 'pause':
-      return { kind, node, forMs: someMs(2500) };
     case 'pauseAll':
-      return { kind, forMs: someMs(3000) };
     case 'wallJump':
-      return { kind, node, byMs: random.integer(-100_000, 100_000) };
-    case 'cut': {
-      const to = others(node).filter(() => random.next() < 0.5);
-      return { kind: 'cut', from: node, to, bothWays: true, forMs: someMs(3000) };
-    }
-    case 'oneWayCut': {
-      const to = others(node).filter(() => random.next() < 0.7);
-      return { kind: 'cut', from: node, to, bothWays: false, forMs: someMs(3000) };
-    }
+      return drawOfProcess(random, kind, target);
+    case 'cut':
+    case 'oneWayCut':
+    case 'isolate':
     case 'bridge':
-    case 'split': {
-      const side = nodes.filter(() => random.next() < 0.5);
-      const bridge = kind === 'bridge' ? node : '';
-      return { kind: 'split', side, node: bridge, forMs: someMs(3000) };
-    }
+    case 'split':
+    case 'flap':
+    case 'slowLink':
+    case 'reset':
+      return drawOfNetwork(random, kind, target);
+    case 'diskStall':
+    case 'diskError':
+    case 'wipe':
+    case 'flipBit':
+    case 'fullDisk':
+    case 'stateDiscarded':
+      return drawOfDisk(random, kind, target);
     case 'dethrone':
       return drawDethrone(random);
-    case 'isolate':
-      return { kind: 'cut', from: node, to: others(node), bothWays: true, forMs: someMs(3000) };
-    case 'flap':
-      return { kind, node, times: random.integer(2, 6), everyMs: random.integer(50, 500) };
-    case 'slowLink': {
-      const from = anyNode();
-      const to = anyNode();
-      return { kind, from, to, by: random.integer(5, 60), forMs: someMs(3000) };
-    }
-    case 'reset':
-      return { kind, from: node, to: anyNode() };
-    case 'diskStall':
-      return { kind, node, forMs: someMs(1500), dies: random.next() < 0.4 };
-    case 'diskError': {
-      const what = (['write', 'write', 'read', 'state'] as const)[random.integer(0, 4)] ?? 'write';
-      return { kind, node, what };
-    }
-    case 'wipe':
-      return { kind, node, downMs: someMs(800) };
-    case 'flipBit':
-      return { kind, node, downMs: someMs(800) };
     case 'breakPull': {
       const how = (['reset', 'reset', 'crashSource', 'crashPuller'] as const)[random.integer(0, 4)];
       const times = random.integer(1, 4);
       return { kind, how: how ?? 'reset', times, afterMs: Math.round(60 * random.next() ** 2) };
     }
-    case 'fullDisk': {
-      if (random.next() < 0.5) return { kind, node, forMs: 1000 + someMs(4000) };
-      // Disks fill alike; for longer than it takes to see it and to tell the others.
-      return {
-        kind,
-        node,
-        forMs: 2000 + someMs(4000),
-        others: others(node).filter(() => random.next() < 0.7),
-      };
+  }
+}
+
+/** Mostly short. */
+const someMs = (random: Random, mostMs: number): number =>
+  Math.round(20 + mostMs * random.next() ** 2);
+
+function drawOfProcess(
+  random: Random,
+  kind: 'crash' | 'power' | 'stop' | 'pause' | 'pauseAll' | 'wallJump',
+  { node }: Target,
+): FaultAction {
+  switch (kind) {
+    case 'crash':
+    case 'power': {
+      const power = kind === 'power';
+      if (random.next() < 0.15) return { kind: 'crashAll', power, downMs: someMs(random, 1000) };
+      const inWrite = random.next() < 0.6;
+      return { kind: 'crash', node, power, inWrite, downMs: someMs(random, 3000) };
     }
+    case 'stop':
+      return { kind, node, downMs: someMs(random, 1500) };
+    case 'pause':
+      return { kind, node, forMs: someMs(random, 2500) };
+    case 'pauseAll':
+      return { kind, forMs: someMs(random, 3000) };
+    case 'wallJump':
+      return { kind, node, byMs: random.integer(-100_000, 100_000) };
+  }
+}
+
+function drawOfNetwork(
+  random: Random,
+  kind: 'cut' | 'oneWayCut' | 'isolate' | 'bridge' | 'split' | 'flap' | 'slowLink' | 'reset',
+  { node, nodes, anyNode }: Target,
+): FaultAction {
+  const others = nodes.filter((other) => other !== node);
+  switch (kind) {
+    case 'cut': {
+      const to = others.filter(() => random.next() < 0.5);
+      return { kind: 'cut', from: node, to, bothWays: true, forMs: someMs(random, 3000) };
+    }
+    case 'oneWayCut': {
+      const to = others.filter(() => random.next() < 0.7);
+      return { kind: 'cut', from: node, to, bothWays: false, forMs: someMs(random, 3000) };
+    }
+    case 'isolate':
+      return { kind: 'cut', from: node, to: others, bothWays: true, forMs: someMs(random, 3000) };
+    case 'bridge':
+    case 'split': {
+      const side = nodes.filter(() => random.next() < 0.5);
+      const bridge = kind === 'bridge' ? node : '';
+      return { kind: 'split', side, node: bridge, forMs: someMs(random, 3000) };
+    }
+    case 'flap':
+      return { kind, node, times: random.integer(2, 6), everyMs: random.integer(50, 500) };
+    case 'slowLink': {
+      const from = anyNode();
+      const to = anyNode();
+      return { kind, from, to, by: random.integer(5, 60), forMs: someMs(random, 3000) };
+    }
+    case 'reset':
+      return { kind, from: node, to: anyNode() };
+  }
+}
+
+function drawOfDisk(
+  random: Random,
+  kind: 'diskStall' | 'diskError' | 'wipe' | 'flipBit' | 'fullDisk' | 'stateDiscarded',
+  { node, nodes }: Target,
+): FaultAction {
+  switch (kind) {
+    case 'diskStall':
+      return { kind, node, forMs: someMs(random, 1500), dies: random.next() < 0.4 };
+    case 'diskError': {
+      const what = (['write', 'write', 'read', 'state'] as const)[random.integer(0, 4)] ?? 'write';
+      return { kind, node, what };
+    }
+    case 'wipe':
+    case 'flipBit':
+      return { kind, node, downMs: someMs(random, 800) };
     case 'stateDiscarded':
-      return { kind: 'discardState', node, downMs: someMs(800) };
+      return { kind: 'discardState', node, downMs: someMs(random, 800) };
+    case 'fullDisk': {
+      if (random.next() < 0.5) return { kind, node, forMs: 1000 + someMs(random, 4000) };
+      // Disks fill alike; for longer than it takes to see it and to tell the others.
+      const forMs = 2000 + someMs(random, 4000);
+      const others = nodes.filter((other) => other !== node && random.next() < 0.7);
+      return { kind, node, forMs, others };
+    }
   }
 }
 

@@ -24,12 +24,31 @@ export interface FaultWorld {
   readonly healed: () => boolean;
 }
 
-const kindsOfAll = ['crashAll', 'pauseAll', 'split', 'dethrone', 'breakPull'] as const;
-type FaultOfAll = Extract<FaultAction, { readonly kind: (typeof kindsOfAll)[number] }>;
-type FaultOfOne = Exclude<FaultAction, FaultOfAll>;
+const kindsOfAll = ['crashAll', 'pauseAll', 'split', 'dethrone', 'breakPull', 'garble'] as const;
+const kindsOfLinks = ['cut', 'flap', 'slowLink', 'reset'] as const;
+const kindsOfDisks = [
+  'discardState',
+  'wipe',
+  'flipBit',
+  'damageLog',
+  'damageState',
+  'fullDisk',
+  'diskStall',
+  'diskError',
+] as const;
 
-const isOfAll = (fault: FaultAction): fault is FaultOfAll =>
-  kindsOfAll.some((kind) => kind === fault.kind);
+type Of<Kinds extends readonly string[]> = Extract<FaultAction, { readonly kind: Kinds[number] }>;
+type FaultOfAll = Of<typeof kindsOfAll>;
+type FaultOfLinks = Of<typeof kindsOfLinks>;
+type FaultOfDisk = Of<typeof kindsOfDisks>;
+type FaultOfProcess = Exclude<FaultAction, FaultOfAll | FaultOfLinks | FaultOfDisk>;
+
+function isOf<Kinds extends readonly string[]>(
+  kinds: Kinds,
+  fault: FaultAction,
+): fault is Of<Kinds> {
+  return kinds.includes(fault.kind);
+}
 
 const RESTART_AFTER_ERROR_MS = 500;
 const DOWN_AFTER_STALL_MS = 200;
@@ -56,8 +75,12 @@ export class Faults {
   }
 
   perform(fault: FaultAction): void {
-    if (isOfAll(fault)) this.#performOnAll(fault);
-    else this.#performOn(fault);
+    if (isOf(kindsOfAll, fault)) return this.#performOnAll(fault);
+    const machine = this.#world.machine('node' in fault ? fault.node : fault.from);
+    if (machine === undefined) return;
+    if (isOf(kindsOfLinks, fault)) this.#performOnLinks(machine, fault);
+    else if (isOf(kindsOfDisks, fault)) this.#performOnDisk(machine, fault);
+    else this.#performOnProcess(machine, fault);
   }
 
   #performOnAll(fault: FaultOfAll): void {
@@ -79,6 +102,9 @@ export class Faults {
         return;
       case 'breakPull':
         this.#aimedAtPulls.push(...Array.from({ length: fault.times }, () => fault));
+        return;
+      case 'garble':
+        for (const { garble } of machines.values()) garble.aim(fault.how, fault.times);
     }
   }
 
@@ -95,10 +121,8 @@ export class Faults {
     });
   }
 
-  #performOn(fault: FaultOfOne): void {
-    const { timeline, network, coverage, machines } = this.#world;
-    const machine = this.#world.machine('node' in fault ? fault.node : fault.from);
-    if (machine === undefined) return;
+  #performOnProcess(machine: Machine, fault: FaultOfProcess): void {
+    const { coverage } = this.#world;
     switch (fault.kind) {
       case 'crash':
         coverage.count(fault.power ? 'powerCuts' : 'crashes');
@@ -109,6 +133,45 @@ export class Faults {
           });
         }
         return;
+      case 'stop':
+        void machine.stop().then(() => this.#startStopped(machine, fault.downMs));
+        // One that had not started yet, or that dies while it stops, is started all the same.
+        this.#startAfter(machine, fault.downMs + 2500);
+        return;
+      case 'pause':
+        coverage.count('pauses');
+        this.#pause(machine, fault.forMs);
+        return;
+      case 'wallJump':
+        machine.clock.wallOffsetMs += fault.byMs;
+    }
+  }
+
+  #performOnLinks(machine: Machine, fault: FaultOfLinks): void {
+    const { network, coverage, machines } = this.#world;
+    switch (fault.kind) {
+      case 'cut':
+        for (const to of fault.to) this.#cut(machine.id, to, fault.bothWays, fault.forMs);
+        return;
+      case 'flap':
+        this.#flap(machine.id, fault.times, fault.everyMs);
+        return;
+      case 'slowLink': {
+        network.path(machine.id, fault.to).slowness = fault.by;
+        this.#later(fault.forMs, () => {
+          network.path(machine.id, fault.to).slowness = 1;
+        });
+        return;
+      }
+      case 'reset':
+        coverage.count('resets');
+        machine.transport?.reset(machines.get(fault.to)?.id ?? machine.id);
+    }
+  }
+
+  #performOnDisk(machine: Machine, fault: FaultOfDisk): void {
+    const { timeline, coverage } = this.#world;
+    switch (fault.kind) {
       case 'discardState':
         // Where the log is whole, the state can be made again; where it is not, this is a loss like any other.
         if (machine.trimmed && !this.#mayLose(machine)) return;
@@ -126,41 +189,11 @@ export class Faults {
         return this.#damage.perform(machine, { ...DAMAGE, ...fault, kind: 'damageLog' });
       case 'damageLog':
       case 'damageState':
-      case 'garble':
         return this.#damage.perform(machine, fault);
       case 'fullDisk':
         for (const name of [machine.id, ...(fault.others ?? [])]) {
           this.#fill(this.#world.machine(name), fault.forMs);
         }
-        return;
-      case 'stop':
-        void machine.stop().then(() => this.#startStopped(machine, fault.downMs));
-        // One that had not started yet, or that dies while it stops, is started all the same.
-        this.#startAfter(machine, fault.downMs + 2500);
-        return;
-      case 'pause':
-        coverage.count('pauses');
-        this.#pause(machine, fault.forMs);
-        return;
-      case 'wallJump':
-        machine.clock.wallOffsetMs += fault.byMs;
-        return;
-      case 'cut':
-        for (const to of fault.to) this.#cut(machine.id, to, fault.bothWays, fault.forMs);
-        return;
-      case 'flap':
-        this.#flap(machine.id, fault.times, fault.everyMs);
-        return;
-      case 'slowLink': {
-        network.path(machine.id, fault.to).slowness = fault.by;
-        this.#later(fault.forMs, () => {
-          network.path(machine.id, fault.to).slowness = 1;
-        });
-        return;
-      }
-      case 'reset':
-        coverage.count('resets');
-        machine.transport?.reset(machines.get(fault.to)?.id ?? machine.id);
         return;
       case 'diskStall':
         coverage.count('diskStalls');
@@ -177,7 +210,6 @@ export class Faults {
         else if (fault.what === 'read') machine.disk.failReads = 1;
         else machine.state.failWrites = 1;
         this.#startAfter(machine, RESTART_AFTER_ERROR_MS);
-        return;
     }
   }
 

@@ -32,6 +32,9 @@ async function beat(
   if (outcome === 'acknowledged') coverage.count('beatsAcknowledged');
   else if (outcome === 'fenced') coverage.count('beatsFenced');
   else if (outcome === 'unknown') coverage.count('beatsUnknown');
+  if (reply.kind === 'refused' && reply.error.message.startsWith('disk_reserve_bytes')) {
+    world.blame('G17', `a sign of life of ${instanceId} was refused for lack of space`);
+  }
   records.beats.push({ instanceId, generation, sentAtMs, endedAtMs: timeline.nowMs, outcome });
 }
 

@@ -19,6 +19,12 @@ export type LogDamage = (typeof logDamages)[number];
 /** Segments by path. */
 export type Segments = ReadonlyMap<string, Uint8Array>;
 
+/** Where a frame begins. */
+export interface LogPlace {
+  readonly path: string;
+  readonly position: number;
+}
+
 export interface DamagedDisk {
   readonly files: MemoryDisk;
   /** Files of which nothing can be read back. */
@@ -27,6 +33,8 @@ export interface DamagedDisk {
   readonly before: Segments;
   /** Those of another node. */
   readonly other: Segments;
+  /** The damage is there, if it is of a kind that has a place; otherwise anywhere. */
+  readonly place?: LogPlace | undefined;
 }
 
 /** A copy of every segment that something was written to. */
@@ -36,15 +44,16 @@ export function segmentsOf(files: MemoryDisk): Segments {
 
 /** What was done where; undefined where there is nothing to damage in this way. */
 export function damageLog(how: LogDamage, disk: DamagedDisk, random: Random): string | undefined {
-  const { files, unreadable } = disk;
-  const paths = written(files);
-  const path = paths[random.integer(0, paths.length)];
-  if (path === undefined) return undefined;
+  const { files, unreadable, place } = disk;
+  // What cannot be read is not told from what was written there: a log in which nothing is may be lost, too.
+  const paths = how === 'unreadable' ? segmentPaths(files) : written(files);
+  const path = place?.path ?? paths[random.integer(0, paths.length)];
+  if (path === undefined || !files.paths().includes(path)) return undefined;
   const bytes = files.bytesOf(path);
   switch (how) {
     case 'bit': {
       const end = bytes.findLastIndex((byte) => byte !== 0) + 1;
-      const at = random.integer(0, end);
+      const at = place === undefined ? random.integer(0, end) : within(place, random);
       const flipped = Uint8Array.of((bytes[at] ?? 0) ^ (1 << random.integer(0, 8)));
       files.scribble(path, at, flipped);
       return `${path} byte ${at} has a flipped bit`;
@@ -77,6 +86,9 @@ export function damageLog(how: LogDamage, disk: DamagedDisk, random: Random): st
   }
 }
 
+const within = ({ position }: LogPlace, random: Random): number =>
+  position + random.integer(0, sectorBytes);
+
 function putBack(
   files: MemoryDisk,
   paths: readonly string[],
@@ -97,9 +109,11 @@ function putBack(
 
 /** Ascending, as their names are. */
 function written(files: MemoryDisk): readonly string[] {
-  return files.paths().filter((path) => {
-    return path.endsWith('.wal') && files.bytesOf(path).some((byte) => byte !== 0);
-  });
+  return segmentPaths(files).filter((path) => files.bytesOf(path).some((byte) => byte !== 0));
+}
+
+function segmentPaths(files: MemoryDisk): readonly string[] {
+  return files.paths().filter((path) => path.endsWith('.wal'));
 }
 
 /** How many sectors from the first one on are missed when they are gone. A whole frame must come after them: the last write of a log

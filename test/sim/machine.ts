@@ -1,36 +1,17 @@
 // One machine: what outlives its processes (disks, clocks, identity), and the life of the node that runs on it.
-import type { Logger } from 'pino';
 import { type NodeId, nodeId } from '../../src/lib/ids.ts';
 import type { Random } from '../../src/lib/random.ts';
-import { createNode } from '../../src/node/node.ts';
-import type { Member, MemberIdentity } from '../../src/node/peer-protocol.ts';
 import type { NodeOptions, RegistryNode } from '../../src/node/registry-node.ts';
 import { DamagedLogError, DiskError } from '../../src/storage/errors.ts';
-import { openWal } from '../../src/storage/wal/open-wal.ts';
-import type { Coverage } from './coverage.ts';
+import { asMember, boot, type MachineWorld } from './boot.ts';
 import { Garble } from './garble.ts';
-import type { RaftLedger } from './ledger.ts';
-import type { SimNetwork } from './network.ts';
 import { type ClockFaults, createNodeClock } from './node-clock.ts';
-import type { Parameters } from './parameters.ts';
 import type { DamagedDisk, LogDamage } from './log-damage.ts';
 import { SimDisk } from './sim-disk.ts';
 import { SimIdentity } from './sim-identity.ts';
 import { StateDisk } from './state-disk.ts';
-import type { Process, Timeline } from './timeline.ts';
-import { SimTransport } from './transport.ts';
-
-export interface MachineWorld {
-  readonly timeline: Timeline;
-  readonly network: SimNetwork;
-  readonly ledger: RaftLedger;
-  readonly parameters: Parameters;
-  readonly coverage: Coverage;
-  readonly blame: (guarantee: string, evidence: string) => void;
-  readonly log: (node: string) => Logger;
-  /** Asks some member to add this node, as --join does. */
-  readonly ask: (self: MemberIdentity, process: Process) => Promise<readonly Member[]>;
-}
+import type { Process } from './timeline.ts';
+import type { SimTransport } from './transport.ts';
 
 interface Life {
   readonly process: Process;
@@ -45,11 +26,6 @@ const isOfTheDisk = (error: unknown): boolean =>
 
 /** A supervisor starts it again. */
 const RESTART_MS = 200;
-const RESERVE_BYTES = 1 << 20;
-const SCRUB_REST_MS = 500;
-
-const peerAddress = (member: string): string => `sim:${member}`;
-const asMember = (name: string) => ({ nodeId: nodeId(name), peerAddress: peerAddress(name) });
 
 export class Machine {
   readonly id: NodeId;
@@ -127,6 +103,11 @@ export class Machine {
     return (this.state.doomed ? 0 : this.state.settledIndex) < this.#floorIndex;
   }
 
+  /** Its node has not even got what its log begins behind. */
+  get lacksState(): boolean {
+    return this.hollow && (this.node?.status().appliedIndex ?? 0) < this.#floorIndex;
+  }
+
   /** The node, while it runs and takes calls. */
   get node(): RegistryNode | undefined {
     return this.#life?.node;
@@ -202,7 +183,7 @@ export class Machine {
   }
 
   /** What was done to the log; undefined where nothing of that kind can be. */
-  damageLog(how: LogDamage, from: Pick<DamagedDisk, 'before' | 'other'>): string | undefined {
+  damageLog(how: LogDamage, from: Omit<DamagedDisk, 'files' | 'unreadable'>): string | undefined {
     const done = this.disk.damageLog(how, from);
     if (done !== undefined) this.rotten = true;
     return done;
@@ -242,72 +223,32 @@ export class Machine {
   }
 
   async #open(life: Life): Promise<void> {
-    const { timeline, network, ledger, parameters, coverage, log } = this.#world;
+    const { timeline, ledger, parameters, coverage } = this.#world;
     const { process } = life;
-    const { incarnation } = this;
-    const wal = await openWal('/wal', {
-      segmentBytes: parameters.segmentBytes,
-      maxFrameBytes: parameters.maxFrameBytes,
-      owner: incarnation,
-      formed: this.formed,
-      files: this.disk.files,
-      log: log(this.id),
-    });
-    // All of it was read back.
-    if (process.alive) this.rotten = false;
-    const clock = createNodeClock(timeline, process, this.clock, 1000 * this.#lives);
-    const transport = new SimTransport({
-      network,
-      self: this.id,
-      address: peerAddress(this.id),
+    const node = await boot(this.#world, {
+      id: this.id,
+      disk: this.disk,
+      state: this.state,
+      garble: this.garble,
       process,
-      clock,
-      heartbeatMs: 50,
-      outgoing: (frames) => this.garble.pass(frames),
-    });
-    life.transport = transport;
-    const logStore = ledger.observe(this.id, wal, {
-      read: () => {
-        if (life.node?.status().role === 'leader') coverage.count('fetches');
-        this.disk.strikeAtRead();
-      },
-      floor: ({ index }) => this.#trims(index),
-      starved: () => coverage.count('starvedLogs'),
-    });
-    const node = await createNode({
-      self: {
-        nodeId: this.id,
-        incarnation,
-        peerAddress: peerAddress(this.id),
-        clientAddress: `client:${this.id}`,
-      },
-      clusterId: 'simulated',
-      softwareVersion: '0.0.0',
-      initialMembers: this.#joins ? [] : parameters.nodes.map(asMember),
+      incarnation: this.incarnation,
+      formed: this.formed,
+      members: this.#joins ? [] : parameters.nodes,
       ...this.#wayIn(process),
-      logStore,
-      stateStore: this.state.open({
-        process,
-        floorIndex: wal.image.floor.index,
-        owner: incarnation,
-      }),
-      transport,
-      markFormed: async (clusterUuid) => {
-        await timeline.sleep(parameters.writeMs, process, `disk ${process.name} identity`);
-        this.#identity.belongsTo(clusterUuid);
+      clock: createNodeClock(timeline, process, this.clock, 1000 * this.#lives),
+      logRead: () => {
+        if (process.alive) this.rotten = false;
       },
+      connected: (transport) => (life.transport = transport),
+      readsBack: () => {
+        if (life.node?.status().role === 'leader') coverage.count('fetches');
+        this.disk.entriesRead();
+      },
+      trims: (index) => this.#trims(index),
+      belongsTo: (clusterUuid) => this.#identity.belongsTo(clusterUuid),
       restored: () => this.#restored(),
-      freeSpace: () => this.disk.freeSpace(process),
-      clock,
-      log: log(this.id),
       fatal: (code, reason) => this.#fatal(life, code, reason),
-      seed: this.#random.integer(1, 2 ** 31),
-      heartbeatMs: 50,
-      electionMs: 300,
-      limits: { diskReserveBytes: RESERVE_BYTES, ...parameters.limits },
-      raftLimits: parameters.raftLimits,
-      retention: parameters.retention,
-      scrubRestMs: SCRUB_REST_MS,
+      drawSeed: () => this.#random.integer(1, 2 ** 31),
     });
     if (this.#life !== life) return;
     life.node = node;

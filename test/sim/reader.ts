@@ -50,6 +50,8 @@ export async function read(
   }
   const reply = await door.call(machine, READ_TIMEOUT_MS, async (node) => {
     await node.read({ consistency, minRevision, maxStalenessMs: MAX_STALENESS_MS });
+    if (machine.lacksState)
+      world.blame('G13', `${machine.id} serves while its state is on its way`);
     return look(node, wanted);
   });
   if (reply.kind !== 'value') {

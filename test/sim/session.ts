@@ -42,6 +42,8 @@ export interface ClientWorld {
   readonly machines: () => readonly Machine[];
   /** Who leads, or did last. */
   readonly leader: () => Machine;
+  /** Since when what needs room must be refused; undefined where it need not be. */
+  readonly shortSinceMs: () => number | undefined;
   readonly generations: KnownGenerations;
   readonly records: Records;
   /** For readable traces. */

@@ -3,7 +3,7 @@
 // and not on the medium for sure: only a second write makes it so.
 import type { Random } from '../../src/lib/random.ts';
 import { type DiskCall, MemoryDisk } from '../support/memory-disk.ts';
-import { type DamagedDisk, damageLog, type LogDamage } from './log-damage.ts';
+import { type DamagedDisk, damageLog, type LogDamage, type LogPlace } from './log-damage.ts';
 import type { Process, Timeline } from './timeline.ts';
 
 export interface DiskOptions {
@@ -13,6 +13,9 @@ export interface DiskOptions {
   readonly writeMs: number;
   readonly torn: () => void;
 }
+
+/** Told where the log is read. */
+type ReadStrike = (place: LogPlace) => void;
 
 const SECTOR = 512;
 const READ_MS = 0.1;
@@ -27,7 +30,9 @@ export class SimDisk {
   readonly #inFlight = new Set<DiskCall>();
   /** What is to happen in the middle of the next write. */
   #aimed: (() => void) | undefined;
-  #aimedAtRead: (() => void) | undefined;
+  /** What is to happen when entries are read back, and, once they are, to the first bytes that are. */
+  #aimedAtEntries: ReadStrike | undefined;
+  #aimedAtRead: ReadStrike | undefined;
   /** Nothing completes before this moment. */
   stalledUntilMs = 0;
   /** Until then a call is held by a stall, or by a full disk that nobody has looked at since, though both may be healed. */
@@ -87,15 +92,15 @@ export class SimDisk {
     this.foundFull = 0;
   }
 
-  /** Runs `strike` when entries are about to be read back. */
-  aimAtRead(strike: () => void): void {
-    this.#aimedAtRead = strike;
+  /** Runs `strike` when the next entries are read back, before their first bytes are. */
+  aimAtRead(strike: ReadStrike): void {
+    this.#aimedAtEntries = strike;
   }
 
-  strikeAtRead(): void {
-    const strike = this.#aimedAtRead;
-    this.#aimedAtRead = undefined;
-    strike?.();
+  /** Entries are about to be read back. */
+  entriesRead(): void {
+    this.#aimedAtRead ??= this.#aimedAtEntries;
+    this.#aimedAtEntries = undefined;
   }
 
   /** An empty disk takes the place of this one. */
@@ -114,6 +119,7 @@ export class SimDisk {
       this.#inFlight.add(call);
       await this.#take(call, process);
       this.#inFlight.delete(call);
+      if (call.action === 'read') this.#strikeAtRead(call);
       this.#failIfDue(call);
     };
   }
@@ -129,6 +135,7 @@ export class SimDisk {
     const { random, torn } = this.#options;
     const writes = [...this.#inFlight].filter(({ action }) => action === 'write');
     this.#inFlight.clear();
+    this.#aimedAtRead = undefined;
     for (const { path, bytes, position } of writes) {
       if (bytes === undefined || position === undefined || !this.files.paths().includes(path)) {
         continue;
@@ -153,9 +160,15 @@ export class SimDisk {
   }
 
   /** What was done to the log; undefined where nothing of that kind can be done to it. */
-  damageLog(how: LogDamage, from: Pick<DamagedDisk, 'before' | 'other'>): string | undefined {
+  damageLog(how: LogDamage, from: Omit<DamagedDisk, 'files' | 'unreadable'>): string | undefined {
     const { files, unreadable } = this;
     return damageLog(how, { ...from, files, unreadable }, this.#options.random);
+  }
+
+  #strikeAtRead({ path, position = 0 }: DiskCall): void {
+    const strike = this.#aimedAtRead;
+    this.#aimedAtRead = undefined;
+    strike?.({ path, position });
   }
 
   async #take(call: DiskCall, process: Process): Promise<void> {

@@ -8,6 +8,7 @@ export const stateDamages = [
   'record',
   'loseRecord',
   'sealed',
+  'otherSealed',
   'unreadable',
   'old',
   'other',
@@ -26,7 +27,7 @@ export function damageRecords(
   { records, sealed }: MemoryState,
   random: Random,
 ): string | undefined {
-  const content = how === 'sealed' ? sealed?.records : records;
+  const content = how === 'sealed' ? sealed?.content.records : records;
   const keys = [...(content ?? [])].filter(([, { length }]) => length > 0).map(([key]) => key);
   const key = keys[random.integer(0, keys.length)];
   const value = key === undefined ? undefined : content?.get(key);

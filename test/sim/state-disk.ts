@@ -98,7 +98,7 @@ export class StateDisk {
   }
 
   /** Runs `strike` when a snapshot that has come whole is about to be put in its place. */
-  aim(strike: () => void): void {
+  aim(strike: (() => void) | undefined): void {
     this.#aimed = strike;
   }
 
@@ -126,6 +126,8 @@ export class StateDisk {
       case 'unreadable':
         this.#unreadable = true;
         return 'the state cannot be read';
+      case 'otherSealed':
+        return this.#swapSealed();
       case 'old':
       case 'other': {
         if (from === undefined || from.state.last === undefined) return undefined;
@@ -135,6 +137,14 @@ export class StateDisk {
         return `the state is that of index ${from.state.last.appliedIndex}`;
       }
     }
+  }
+
+  /** What it has is put where the snapshot was that it received. */
+  #swapSealed(): string | undefined {
+    const { sealed, records, last } = this.#state;
+    if (sealed === undefined || last === undefined) return undefined;
+    sealed.content = { records: new Map(records), last };
+    return `its own state of index ${last.appliedIndex} is in the place`;
   }
 
   /** A scrub that began then says that all is as it was written. */
@@ -207,18 +217,25 @@ export class StateDisk {
 
   /** Why it is not used, by the words of the store on disk; undefined: it is believed, and had better be what was written. */
   #judge(floorIndex: LogIndex, owner: string): string | undefined {
-    placeSealed(this.#state, floorIndex);
+    const { sealed } = this.#state;
+    const mismatch = placeSealed(this.#state, floorIndex);
     const { last, records } = this.#state;
     if (this.#unreadable) return 'EIO: simulated read error of the state';
     const content = contentBuilder({ imageHasher });
     content.add([...records].map(([key, value]) => ({ key, value })));
     const state = last && { ...last, owner: this.#owner };
     const outcome = judgeState({ state, content }, { owner, imageHasher });
-    const reason = typeof outcome === 'string' ? outcome : undefined;
+    const reason = typeof outcome === 'string' ? outcome : mismatch;
+    const placed = sealed?.content.records === records ? sealed.header : undefined;
+    const swapped = placed !== undefined && placed.index !== last?.appliedIndex;
     const strange = last !== undefined && this.#owner !== owner;
-    const wrong = strange || !isSound(this.#state);
+    const wrong = strange || swapped || !isSound(this.#state);
     if (wrong && reason === undefined) {
-      const whose = strange ? 'of another node' : 'that is damaged';
+      const whose = strange
+        ? 'of another node'
+        : swapped
+          ? 'that it has not received'
+          : 'that is damaged';
       this.#options.blame(`it believes a state ${whose}`);
     } else if (reason !== undefined && !this.damaged) {
       this.#options.blame(`a state to which nothing was done is discarded: ${reason}`);

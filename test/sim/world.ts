@@ -18,6 +18,7 @@ import { createNodeLog } from './node-log.ts';
 import type { Plan, Planned } from './plan.ts';
 import { probe } from './probe.ts';
 import { read, walk } from './reader.ts';
+import { Shortage } from './shortage.ts';
 import { type ClientWorld, type Records, Session } from './session.ts';
 import { Wellness } from './wellness.ts';
 import { type Process, Timeline } from './timeline.ts';
@@ -102,6 +103,14 @@ export class World {
       highestTerm: () => this.highestTerm,
       handOvers: () => coverage.of('transfersStarted'),
     });
+    const shortage = new Shortage({
+      timeline,
+      network,
+      voters: () => this.voters,
+      leader: () => this.machines.find(({ id }) => id === this.#leader),
+      changing: () => this.#operator.busy || this.machines.some(({ returning }) => returning),
+    });
+    shortage.begin();
     const door = new Door({ timeline, random: this.#random('door'), blame });
     this.#clients = {
       timeline,
@@ -111,6 +120,7 @@ export class World {
       // Nobody talks to a stranger.
       machines: () => this.members,
       leader: () => present(this.#named('leader'), 'a world has machines'),
+      shortSinceMs: () => shortage.knownSinceMs,
       generations: new KnownGenerations(),
       records: this.records,
       tell: (who, what) => this.#tell(who, what),

@@ -34,6 +34,7 @@ export interface DiskCall {
   readonly path: string;
   /** Writes only. */
   readonly bytes?: Uint8Array;
+  /** Of a write or a read. */
   readonly position?: number;
 }
 
@@ -121,7 +122,7 @@ export class MemoryDisk implements WalFiles {
     return {
       size: content.bytes.length,
       read: async (target, position) => {
-        await this.#call({ action: 'read', path });
+        await this.#call({ action: 'read', path, position });
         return content.bytes.copy(target, 0, position, position + target.length);
       },
       write: async (bytes, position) => {

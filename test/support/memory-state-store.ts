@@ -12,6 +12,7 @@ import type {
   StateStore,
 } from '../../src/node/ports.ts';
 import { hashOfImage, type RegistryMeta, type StoredRecord } from '../../src/registry/index.ts';
+import { otherThanSealed } from '../../src/storage/sealed-marker.ts';
 import { verifySnapshot } from '../../src/storage/state-verdict.ts';
 import { compareBytewise } from '../../src/registry/byte-order.ts';
 
@@ -29,8 +30,9 @@ export interface MemoryState {
 }
 
 interface SealedState {
+  /** Which snapshot it is, by the marker beside it. */
   readonly header: SnapshotHeader;
-  readonly records: Map<string, Uint8Array>;
+  content: Pick<MemoryState, 'records' | 'last'>;
 }
 
 interface Undo {
@@ -42,18 +44,25 @@ interface Undo {
 const MAX_UNSETTLED = 64;
 const MAX_SNAPSHOTS = 5;
 
-/** What has come whole takes its place where the log begins behind it; anything else that was staged goes. */
-export function placeSealed(state: MemoryState, floorIndex: number | undefined): void {
+/** What has come whole takes its place where the log begins behind it; anything else that was staged goes. Returns why what is in
+ * its place now is not what was sealed; undefined where it is, or where nothing was placed. */
+export function placeSealed(
+  state: MemoryState,
+  floorIndex: number | undefined,
+): string | undefined {
   const { sealed } = state;
-  if (sealed === undefined) return;
-  const { index } = sealed.header;
-  if (index === floorIndex && index > (state.last?.appliedIndex ?? 0)) installSealed(state, sealed);
-  else state.sealed = undefined;
+  state.sealed = undefined;
+  if (sealed === undefined) return undefined;
+  const { index, term, meta } = sealed.header;
+  if (index !== floorIndex || index <= (state.last?.appliedIndex ?? 0)) return undefined;
+  installSealed(state, sealed);
+  return otherThanSealed({ index, term, hash: meta.hash }, imageOf(state, {}));
 }
 
 /** An independent copy, as of files that are copied: what a power cut would take back is in it for good. */
 export function copyOf({ records, last, sealed }: MemoryState): MemoryState {
-  const staged = sealed && { header: sealed.header, records: new Map(sealed.records) };
+  const content = sealed && { ...sealed.content, records: new Map(sealed.content.records) };
+  const staged = content && { ...sealed, content };
   return { records: new Map(records), last, sealed: staged, unsettled: [] };
 }
 
@@ -95,9 +104,8 @@ function put(content: Map<string, Uint8Array>, records: readonly StoredRecord[])
 }
 
 function installSealed(state: MemoryState, sealed: SealedState): void {
-  const { index, term, configuration, meta } = sealed.header;
-  state.records = sealed.records;
-  state.last = { appliedIndex: index, appliedTerm: term, configuration, meta };
+  state.records = sealed.content.records;
+  state.last = sealed.content.last;
   state.sealed = undefined;
   state.unsettled.length = 0;
 }
@@ -222,7 +230,7 @@ export class MemoryStateStore implements StateStore {
   }
 
   async bytes(): Promise<number> {
-    const sealed = this.#state.sealed?.records ?? new Map<string, Uint8Array>();
+    const sealed = this.#state.sealed?.content.records ?? new Map<string, Uint8Array>();
     return bytesOf(this.#state.records) + bytesOf(sealed);
   }
 
@@ -276,7 +284,9 @@ export class MemoryStateStore implements StateStore {
         assertCurrent();
         verify(header, records, this.#options);
         await this.#step('seal');
-        this.#state.sealed = { header, records };
+        const { index, term, configuration, meta } = header;
+        const last = { appliedIndex: index, appliedTerm: term, configuration, meta };
+        this.#state.sealed = { header, content: { records, last } };
       },
       install: async () => {
         assertCurrent();

@@ -1,4 +1,4 @@
-// Bugs of what is done with damage: of the log, of the state on disk, and of disks that are full.
+// Bugs of what is done with damage: of the log, of the state on disk, of snapshots under way, and of disks that are full.
 import type { PlantedBug } from '../../planted/bug.ts';
 import { inArea, patch } from './planted.ts';
 
@@ -36,6 +36,18 @@ export const damageBugs: readonly PlantedBug[] = [
     ),
   ]),
   damagedLog(
+    'a log that is lost again on the way forgets the first loss',
+    patch(
+      'node/lost-log.ts',
+      'const incarnations = [former.incarnation, ...(before?.incarnations ?? [])];',
+      'const incarnations = [former.incarnation];',
+    ),
+  ),
+  damagedLog(
+    'a log whose beginning is gone is taken for one that was trimmed',
+    patch('storage/wal/open-wal.ts', 'first > 1 && !letGo', 'first > 1 && !letGo && first < 0'),
+  ),
+  damagedLog(
     'whoever is on its way back gets its vote at once',
     patch(
       'raft/change.ts',
@@ -56,11 +68,65 @@ export const damageBugs: readonly PlantedBug[] = [
     ),
   ),
   damagedState(
+    'a node serves while its state is on its way',
+    patch(
+      'node/node-life.ts',
+      'this.#engine !== undefined && !this.#engine.view.awaitsSnapshot;',
+      'this.#engine !== undefined;',
+    ),
+  ),
+  damagedState(
     'the scrub finds damage and says nothing',
     patch('node/state-scrub.ts', 'if (hash !== meta.hash) {', "if (hash === '') {"),
+  ),
+  damagedState('a snapshot is taken whatever its hash', [
+    patch(
+      'registry/registry-loader.ts',
+      'if (currentHash(state) !== meta.hash) return undefined;',
+      '',
+    ),
+    patch(
+      'storage/state-verdict.ts',
+      'if (hash === meta.hash) return;',
+      "if (hash !== '') return;",
+    ),
+  ]),
+  damagedState(
+    'another state than the one that was received takes its place',
+    patch(
+      'storage/sealed-marker.ts',
+      'if (appliedIndex === index && appliedTerm === at && meta.hash === hash) return undefined;',
+      'if (appliedIndex >= 0) return undefined;',
+    ),
   ),
   fullDisk(
     'a batch of the state that found no space is dropped',
     patch('node/state-flusher.ts', 'this.#staged = batch;\n', ''),
+  ),
+  fullDisk(
+    'what takes something away is refused with the rest',
+    patch(
+      'node/room-reports.ts',
+      "case 'expire':\n      return false;",
+      "case 'expire':\n      return true;",
+    ),
+  ),
+  fullDisk(
+    'a full disk lets registrations through',
+    patch(
+      'node/room-reports.ts',
+      "case 'setStatus':\n      return true;",
+      "case 'setStatus':\n      return false;",
+    ),
+  ),
+  fullDisk(
+    'a full disk refuses signs of life',
+    patch(
+      'node/node.ts',
+      '_options: CallOptions): Promise<HeartbeatAnswer> {\n    this.#refuseWhenStopping();',
+      `_options: CallOptions): Promise<HeartbeatAnswer> {
+    const shortage = this.#life.parts.room.shortage();
+    if (shortage !== undefined) throw new RegistryError('resourceExhausted', shortage);`,
+    ),
   ),
 ];
