@@ -94,6 +94,13 @@ function joinerAdmission(
   self: MemberIdentity,
   { members, clusterUuid }: Joining,
 ): Refusal | undefined {
+  if (clusterUuid !== '' && hello.clusterUuid !== '' && hello.clusterUuid !== clusterUuid) {
+    const [theirs, ours] = [brief(hello.clusterUuid), brief(clusterUuid)];
+    return {
+      reason: 'otherCluster',
+      message: `${hello.nodeId} belongs to a cluster with the uuid ${theirs}, and ${self.nodeId} looks for its place in the one with the uuid ${ours}: ${NEW_EPOCH}`,
+    };
+  }
   const named = members.some((member) => same(member, hello));
   const known = clusterUuid === '' ? named : hello.clusterUuid === clusterUuid;
   if (known && hello.clusterUuid !== '') return undefined;
@@ -110,9 +117,10 @@ function memberAdmission(
 ): Refusal | undefined {
   const { self, records } = rules;
   if (hello.clusterUuid !== '' && hello.clusterUuid !== record.clusterUuid) {
+    const [theirs, ours] = [brief(hello.clusterUuid), brief(record.clusterUuid)];
     return {
       reason: 'otherCluster',
-      message: `${self.nodeId} and ${hello.nodeId} hold data of two different clusters named "${record.clusterId}": check the peer addresses, or start ${hello.nodeId} with the data directory of this cluster`,
+      message: `${self.nodeId} (uuid ${ours}) and ${hello.nodeId} (uuid ${theirs}) hold data of two different clusters named "${record.clusterId}": check the peer addresses and data directories; ${NEW_EPOCH}`,
     };
   }
   if (records.some(({ members }) => members.some((member) => same(member, hello)))) {
@@ -133,21 +141,22 @@ function strange(
   namesake: MemberIdentity | undefined,
 ): Refusal {
   const { nodeId } = hello;
+  const cluster = `cluster "${record.clusterId}" (uuid ${brief(record.clusterUuid)})`;
   if (namesake !== undefined && namesake.incarnation !== '') {
     return {
       reason: 'otherIncarnation',
-      message: `${nodeId} is a member of cluster "${record.clusterId}" with another data directory (incarnation ${brief(namesake)}, not ${brief(hello)}): start it with its old data directory; if that is lost it cannot vote under the old name: remove the member (rollcall member remove ${nodeId}) and start it with an empty data directory and --join`,
+      message: `${nodeId} is a member of ${cluster} with another data directory (incarnation ${brief(namesake.incarnation)}, not ${brief(hello.incarnation)}): start it with its old data directory; if that is lost it cannot vote under the old name: remove the member (rollcall member remove ${nodeId}) and start it with an empty data directory and --join`,
     };
   }
   if (hello.clusterUuid !== '') {
     return {
       reason: 'removed',
-      message: `${nodeId} was removed from cluster "${record.clusterId}": to return, start it with an empty data directory and --join`,
+      message: `${nodeId} was removed from ${cluster}: to return, start it with an empty data directory and --join`,
     };
   }
   return {
     reason: 'notAMember',
-    message: `${nodeId} is not a member of cluster "${record.clusterId}": start it with an empty data directory and --join`,
+    message: `${nodeId} is not a member of ${cluster}: start it with an empty data directory and --join`,
   };
 }
 
@@ -155,6 +164,11 @@ function same(member: MemberIdentity, hello: Hello): boolean {
   return member.nodeId === hello.nodeId && member.incarnation === hello.incarnation;
 }
 
-function brief({ incarnation }: MemberIdentity): string {
-  return incarnation.slice(0, 8);
+/** Enough of an incarnation or a uuid to tell two apart. */
+export function brief(hex: string): string {
+  return hex.slice(0, 8);
 }
+
+/** What to do where a cluster was made anew (docs/adr/0017) and a node still looks for the former one. */
+export const NEW_EPOCH =
+  'if one of them was made by rollcall snapshot restore or recover since, a node that is to belong to it starts with an empty data directory and --join';

@@ -1,6 +1,7 @@
 // How a node whose log was lost gets its place back (docs/adr/0018): in a new incarnation it asks the members it knows, one after
 // the other, to put it in the place of the former one, until its log says that it is a member. Asking again is harmless.
 import type { NodeId } from '../lib/ids.ts';
+import { brief, NEW_EPOCH } from './admission.ts';
 import type { LostLog, MemberIdentity, MemberOutcome } from './peer-protocol.ts';
 import type { Clock } from './ports.ts';
 import type { NodeOptions } from './registry-node.ts';
@@ -102,10 +103,19 @@ export class Returning {
   #nobody(): string {
     const names = this.#options.lost.members.map(({ nodeId }) => nodeId).join(', ');
     const [refusal] = this.#options.refusals();
-    if (refusal === undefined) {
-      return `it knows ${names}, of whom none is reached; after ${PATIENCE_MS / 1000} s it ends with exit code 11`;
+    if (refusal !== undefined) {
+      return `they do not know what it asks for (${refusal}). If they run a version before this one, upgrade them. ${this.#epoch()}`;
     }
-    return `they do not know what it asks for (${refusal}). If they run a version before this one, upgrade them`;
+    const [told] = this.#options.told();
+    const end = `after ${PATIENCE_MS / 1000} s it ends with exit code 11`;
+    if (told === undefined) return `it knows ${names}, of whom none is reached; ${end}`;
+    return `it knows ${names}, and none takes it: ${told}. ${this.#epoch()}; ${end}`;
+  }
+
+  /** Who refuses names the cluster it belongs to, and cannot know of which one this node speaks. */
+  #epoch(): string {
+    const { clusterUuid } = this.#options.lost;
+    return `Its place was in the cluster with the uuid ${brief(clusterUuid)}. Where a member names another uuid, there are two clusters: ${NEW_EPOCH}`;
   }
 
   #abandon(): void {
@@ -113,7 +123,8 @@ export class Returning {
     const names = lost.members.map(({ nodeId }) => nodeId).join(', ');
     const [refusal] = told();
     this.stop();
-    const said = refusal === undefined ? '' : ` What it was told: ${refusal}. Otherwise:`;
+    const said =
+      refusal === undefined ? '' : ` What it was told: ${refusal}. ${this.#epoch()}. Otherwise:`;
     abandoned(
       `${lost.found}, and for ${PATIENCE_MS / 1000} s no member of the cluster was there to take this node back (it knows ${names}).${said} Start it again once a majority of them is there; if they are lost, see docs/recovery.md`,
     );

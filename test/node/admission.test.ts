@@ -88,7 +88,12 @@ describe('admission', () => {
     ['another protocol', { protocolVersion: 2 }, 'protocolVersion', 'same version'],
     ['another cluster id', { clusterId: 'x' }, 'otherCluster', '--cluster-id'],
     ['another target', { target: nodeId('n7') }, 'wrongTarget', '--initial-members'],
-    ['another uuid', { clusterUuid: 'f'.repeat(32) }, 'otherCluster', 'two different clusters'],
+    [
+      'another uuid',
+      { clusterUuid: 'f'.repeat(32) },
+      'otherCluster',
+      'n2 (uuid ffffffff) hold data',
+    ],
     ['no member', { nodeId: nodeId('n9') }, 'notAMember', 'not a member'],
     ['an empty disk', { incarnation: 'e'.repeat(32) }, 'otherIncarnation', 'old data directory'],
   ] as const)(
@@ -103,6 +108,17 @@ describe('admission', () => {
   test('takes members with their incarnation, formed or not yet', () => {
     expect(admission(hello(n2), formed)).toBeUndefined();
     expect(admission(hello(n2, { clusterUuid: record.clusterUuid }), formed)).toBeUndefined();
+  });
+
+  test('of a node that looks for its place in a former epoch names both, and what to do (G14)', () => {
+    const joining = { members: [], clusterUuid: 'a'.repeat(32) };
+    const refusal = admission(hello(n2, { clusterUuid: 'b'.repeat(32) }), { ...forming, joining });
+    expect(refusal?.reason).toBe('otherCluster');
+    expect(refusal?.message).toMatch(
+      /^n2 belongs to a cluster with the uuid bbbbbbbb, .* aaaaaaaa: /,
+    );
+    expect(refusal?.message).toContain('rollcall snapshot restore or recover');
+    expect(refusal?.message).toContain('with an empty data directory and --join');
   });
 
   test('while forming takes listed nodes only', () => {

@@ -144,8 +144,9 @@ describe('a wiped disk (G14)', () => {
     expect(cluster.leader()).toBeUndefined();
     expect(cluster.disk(wiped).log.entries).toEqual([]);
     const problems = cluster.node(wiped).status().problems.join('\n');
+    const uuid = cluster.node(away).status().clusterUuid.slice(0, 8);
     expect(problems).toContain(
-      `${wiped} is a member of cluster "test" with another data directory`,
+      `${wiped} is a member of cluster "test" (uuid ${uuid}) with another data directory`,
     );
     expect(problems).toContain(`rollcall member remove ${wiped}`);
     await cluster.startNode(leader);

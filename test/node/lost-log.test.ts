@@ -198,6 +198,40 @@ describe('a node whose log is lost', () => {
     });
   });
 
+  test('finds a cluster that was made anew at the addresses it knows: it names both, and is taken for nobody (G14)', async () => {
+    const former = await MemoryCluster.elected({ ids: ['n3', 'n2', 'n1'] });
+    const formerUuid = former.node('n3').status().clusterUuid.slice(0, 8);
+    await former.crash('n3');
+    former.loseLog('n3');
+    const cluster = await MemoryCluster.elected();
+    const uuid = cluster.node('n1').status().clusterUuid.slice(0, 8);
+    const members = cluster.members('n1');
+    await cluster.crash('n3');
+    const lost = cluster.disk('n3');
+    cluster.giveBack('n3', former.disk('n3'));
+    await cluster.startNode('n3');
+    await cluster.clock.advance(5000);
+    // A member of that name is there, so this may be a version that does not know the question.
+    for (const named of [`(uuid ${uuid})`, `cluster with the uuid ${formerUuid}`, '--join'])
+      expect(problemsOf(cluster, 'n3')).toContain(named);
+    await cluster.crash('n3');
+    cluster.giveBack('n3', lost);
+    await cluster.settled();
+    await cluster.change(cluster.leader() ?? '', { kind: 'remove', nodeId: nodeId('n3') });
+    cluster.giveBack('n3', former.disk('n3'));
+    await cluster.startNode('n3');
+    await cluster.clock.advance(5000);
+    expect(problemsOf(cluster, 'n3')).not.toContain('none is reached');
+    expect(problemsOf(cluster, 'n3')).toContain(`is not a member of cluster "test" (uuid ${uuid})`);
+    await cluster.clock.advance(30_000);
+    const [end] = cluster.fatals;
+    expect(end).toMatchObject({ id: 'n3', code: 11 });
+    for (const named of [`(uuid ${uuid})`, `cluster with the uuid ${formerUuid}`, 'restore or'])
+      expect(end?.reason).toContain(named);
+    expect(members).toBe('n1 n2 n3');
+    expect(cluster.members('n1')).toBe('n1 n2');
+  });
+
   test('does not take the place of another data directory that has its name', async () => {
     const cluster = await MemoryCluster.elected();
     const id = cluster.followers()[0] ?? '';
