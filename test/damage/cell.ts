@@ -122,9 +122,7 @@ async function strike(
   const from = cell.file === 'sealed-content' ? random.integer(0, files.length) : 0;
   let why = '';
   for (const path of [...files.slice(from), ...files.slice(0, from)]) {
-    const donor = (whose: StoredTree | undefined): StoredFile | undefined =>
-      whose?.get(path) ?? whose?.get(alike(cell, path, whose) ?? '');
-    const donors = { old: unformed ?? donor(old), other: donor(other) };
+    const donors = { old: unformed ?? donorOf(cell, path, old), other: donorOf(cell, path, other) };
     const file = present(tree.get(path), 'the file was listed');
     const damaged = damageFile(cell.damage, file, random, donors);
     if (damaged.kind === 'void') {
@@ -147,10 +145,23 @@ async function identityBefore(dataDir: string): Promise<StoredFile | undefined> 
   return readStored(join(beside, 'identity.json'));
 }
 
+/** What takes the place of a file: the one of that name in the other tree, or one like it. */
+export function donorOf(
+  cell: Pick<Cell, 'file'>,
+  path: string,
+  tree: StoredTree | undefined,
+): StoredFile | undefined {
+  const same = tree?.get(path);
+  // One that is spare there, too, is as good as this one, whatever its size.
+  const useless = cell.file === 'segment-spare' && same?.used.length === 0;
+  if (same !== undefined && !useless) return same;
+  return tree?.get(alike(cell, path, tree) ?? '');
+}
+
 /** The file of the same kind in another tree; where that has none of these, one of the same make: sealed content is LevelDB's too, and what is
  * in a table of one node may still be in the log of the other. */
-function alike({ file }: Cell, path: string, tree: StoredTree): string | undefined {
-  const [same] = filesOf(file, tree);
+function alike({ file }: Pick<Cell, 'file'>, path: string, tree: StoredTree): string | undefined {
+  const [same] = filesOf(file === 'segment-spare' ? 'segment-written' : file, tree);
   if (same !== undefined) return same;
   const make = /\.(ldb|log)$|MANIFEST|CURRENT|LOCK|LOG$/.exec(path)?.[0] ?? '.ldb';
   const ofState = [...tree.keys()].filter((one) => one.startsWith('state/'));

@@ -2,12 +2,14 @@
 // wrong answer.
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/lib/random.ts';
+import { donorOf } from './cell.ts';
 import { cellsOf, nameOfCell, quickCells, roles, seedOf } from './cells.ts';
 import { damageFile, damageKinds } from './damages.ts';
 import { endingOf, missingIn } from './ending.ts';
 import { expected } from './expectations.ts';
 import { logKinds } from './field.ts';
 import { checkKnown, claimOf, fileClasses } from './file-classes.ts';
+import type { StoredFile } from './stored-file.ts';
 import { contentOf, Truth } from './truth.ts';
 
 describe('the files of a data-dir', () => {
@@ -74,6 +76,26 @@ describe('a damage', () => {
     const donors = { old: { ...file, used: Buffer.from(file.used) }, other: undefined };
     expect(damageFile('old', file, seededRandom(1), donors).kind).toBe('void');
     expect(damageFile('other', file, seededRandom(1), donors).kind).toBe('void');
+  });
+
+  test('of a spare segment puts one with content in its place, of that name or of another', () => {
+    const spare = { used: Buffer.alloc(0), size: 1 << 20 };
+    const written = { used: Buffer.from('x'), size: 1 << 20 };
+    const cell = { file: 'segment-spare' } as const;
+    const [first, second] = ['wal/0000000001.wal', 'wal/0000000002.wal'];
+    const taken = (one: StoredFile, two: StoredFile) =>
+      donorOf(
+        cell,
+        second,
+        new Map([
+          [first, one],
+          [second, two],
+        ]),
+      );
+    expect(taken(written, spare)).toBe(written);
+    expect(taken(spare, written)).toBe(written);
+    expect(donorOf({ file: 'segment-written' }, second, new Map([[second, spare]]))).toBe(spare);
+    expect(donorOf(cell, second, undefined)).toBeUndefined();
   });
 
   test('of a segment that is zero flips a bit and zeroes nothing', () => {
