@@ -8,7 +8,6 @@ import {
   type Registry,
 } from '../registry/index.ts';
 import { Backups } from './backup.ts';
-import { RESERVE } from './disk-reserve.ts';
 import { defaultRetention } from './log-retention.ts';
 import { NodeLife } from './node-life.ts';
 import type { Beat, Member, MemberChange } from './peer-protocol.ts';
@@ -192,9 +191,13 @@ function backupsOf(life: NodeLife): Backups {
   });
 }
 
-function refusal(outcome: { readonly code: ErrorCode; readonly message: string }): RegistryError {
-  const { code, message } = outcome;
+function refusal(outcome: {
+  readonly code: ErrorCode;
+  readonly message: string;
+  readonly lacks?: 'diskSpace';
+}): RegistryError {
+  const { code, message, lacks } = outcome;
   if (code !== 'resourceExhausted') return new RegistryError(code, message);
-  const retryAfterMs = message.startsWith(RESERVE) ? RETRY_FULL_DISK_MS : RETRY_AFTER_MS;
+  const retryAfterMs = lacks === 'diskSpace' ? RETRY_FULL_DISK_MS : RETRY_AFTER_MS;
   return new RegistryError(code, message, { retryAfterMs });
 }

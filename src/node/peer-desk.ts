@@ -140,10 +140,12 @@ export class PeerDesk {
   }
 
   #serveWrite(from: NodeId, request: WriteRequest): void {
-    const { writes } = this.#host.parts;
+    const { writes, room } = this.#host.parts;
     const reply = this.#reply(from);
-    const done = (outcome: WriteOutcome): void =>
-      reply({ kind: 'writeResponse', id: request.id, outcome });
+    const done = (outcome: WriteOutcome): void => {
+      const said = room.understands(from) ? outcome : withoutLack(outcome);
+      reply({ kind: 'writeResponse', id: request.id, outcome: said });
+    };
     const { body, requestId, fingerprint, actor } = request;
     if (this.#host.stopping()) {
       done({ kind: 'failed', code: 'shuttingDown', message: 'the leader is stopping' });
@@ -181,4 +183,10 @@ export class PeerDesk {
     this.#asked.delete(id);
     asked?.done(unixTimeMs);
   }
+}
+
+function withoutLack(outcome: WriteOutcome): WriteOutcome {
+  if (outcome.kind === 'applied') return outcome;
+  const { kind, code, message } = outcome;
+  return { kind, code, message };
 }

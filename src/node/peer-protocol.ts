@@ -122,7 +122,14 @@ export interface WriteResponse {
 }
 export type WriteOutcome =
   | { readonly kind: 'applied'; readonly result: ApplyResult }
-  | { readonly kind: 'failed'; readonly code: ErrorCode; readonly message: string };
+  | {
+      readonly kind: 'failed';
+      readonly code: ErrorCode;
+      readonly message: string;
+      /** What the cluster has too little of, with `resourceExhausted`; not said for what is short for a moment only, nor to and by members
+       * that do not read disk reports. */
+      readonly lacks?: 'diskSpace';
+    };
 
 export interface Beat {
   readonly namespace: string;

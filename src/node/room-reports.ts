@@ -29,6 +29,11 @@ export class RoomReports {
     this.#host = host;
   }
 
+  /** Its version knows of disks that are full. */
+  understands(peer: NodeId): boolean {
+    return this.#host.understands(peer);
+  }
+
   heard(from: NodeId, short: boolean): void {
     const known = this.#host.record()?.members.some(({ nodeId }) => nodeId === from) === true;
     if (short && known) this.#short.add(from);

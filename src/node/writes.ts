@@ -175,7 +175,7 @@ export class Writes {
     if (write?.stage !== 'forwarded') return;
     if (outcome.kind === 'applied') return this.#settle(write, outcome);
     const elsewhere = outcome.code === 'notLeader' || outcome.code === 'shuttingDown';
-    if (!elsewhere) return this.#fail(write, outcome.code, outcome.message);
+    if (!elsewhere) return this.#fail(write, outcome.code, outcome.message, outcome.lacks);
     write.refusal = 'notLeader';
     // Refused by a former leader: whoever leads now is asked at once.
     const leader = this.#host.leader();
@@ -207,13 +207,13 @@ export class Writes {
     this.#callerBytes += by * writeBytes(call.body);
   }
 
-  #fail(write: Pending, code: ErrorCode, message: string): void {
-    const kept = write.uncertain ? 'outcomeUnknown' : code;
-    this.#settle(write, {
-      kind: 'failed',
-      code: kept,
-      message: kept === code ? message : UNKNOWN,
-    });
+  #fail(write: Pending, code: ErrorCode, message: string, lacks?: 'diskSpace'): void {
+    if (write.uncertain) {
+      this.#settle(write, { kind: 'failed', code: 'outcomeUnknown', message: UNKNOWN });
+      return;
+    }
+    const failed = { kind: 'failed', code, message } as const;
+    this.#settle(write, lacks === undefined ? failed : { ...failed, lacks });
   }
 
   /** Stops waiting: a failure if the write certainly is in no log, else unknown. */
@@ -283,7 +283,9 @@ export class Writes {
 
   #propose(write: Pending): void {
     const shortage = needsRoom(write.call.body) ? this.#host.shortage() : undefined;
-    if (shortage !== undefined) return this.#fail(write, 'resourceExhausted', shortage);
+    if (shortage !== undefined) {
+      return this.#fail(write, 'resourceExhausted', shortage, 'diskSpace');
+    }
     write.stage = 'proposed';
     this.#waiting.delete(write);
     this.#host.propose(write.call, (outcome) => this.#proposed(write, outcome));

@@ -57,7 +57,11 @@ const frameKinds = numbering<PeerFrame['kind']>({
   memberResponse: 12,
   diskReport: 13,
 });
-const writeOutcomes = numbering<WriteOutcome['kind']>({ applied: 0, failed: 1 });
+const writeOutcomes = numbering<WriteOutcome['kind'] | 'lacksDiskSpace'>({
+  applied: 0,
+  failed: 1,
+  lacksDiskSpace: 2,
+});
 const heartbeatOutcomes = numbering<HeartbeatOutcome['kind']>({ acknowledged: 0, failed: 1 });
 const beatFailures = numbering<BeatFailure['reason']>({ unknown: 0, fenced: 1 });
 
@@ -241,12 +245,14 @@ function formationFromFields(fields: Fields): FormationFrame {
 }
 
 function writeOutcomeToArray(outcome: WriteOutcome): readonly unknown[] {
-  const number = writeOutcomes.numberOf(outcome.kind);
   switch (outcome.kind) {
     case 'applied':
-      return [number, applyResultToArray(outcome.result)];
-    case 'failed':
-      return [number, errorCodes.numberOf(outcome.code), outcome.message];
+      return [writeOutcomes.numberOf('applied'), applyResultToArray(outcome.result)];
+    case 'failed': {
+      const how = outcome.lacks === 'diskSpace' ? 'lacksDiskSpace' : 'failed';
+      const { code, message } = outcome;
+      return [writeOutcomes.numberOf(how), errorCodes.numberOf(code), message];
+    }
   }
 }
 
@@ -257,6 +263,8 @@ function writeOutcomeFromFields(fields: Fields): WriteOutcome {
       return { kind, result: applyResultFromArray(fieldsOf(fields, 2, kind)[1]) };
     case 'failed':
       return failureFromFields(fields);
+    case 'lacksDiskSpace':
+      return { ...failureFromFields(fields), lacks: 'diskSpace' };
   }
 }
 

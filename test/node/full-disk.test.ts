@@ -185,4 +185,36 @@ describe('a state store that finds no space', () => {
     }
     expect(cluster.fatals).toEqual([]);
   });
+
+  test('are told of to a member of the version before as to any other, without what it cannot read', async () => {
+    const { free, options } = world();
+    const cluster = await MemoryCluster.elected(options);
+    const leader = cluster.leader() ?? '';
+    const [old = '', other = ''] = cluster.followers();
+    await fill(cluster, free, leader, other);
+    const { transport } = cluster.running(leader);
+    const told: unknown[] = [];
+    const send = transport.send.bind(transport);
+    transport.send = (to, frames) => {
+      told.push(...frames.flatMap((frame) => (frame.kind === 'writeResponse' ? [frame] : [])));
+      return send(to, frames);
+    };
+    const refused = { kind: 'failed', code: 'resourceExhausted' } as const;
+    await cluster.outcome(cluster.write(old, registration('a')));
+    expect(told).toMatchObject([{ outcome: { ...refused, lacks: 'diskSpace' } }]);
+    const { transport: listener } = cluster.running(old);
+    const accept = listener.accept.bind(listener);
+    listener.accept = (hello) => {
+      const answer = accept(hello);
+      if (answer === undefined || 'reason' in answer) return answer;
+      const { newestFrame: _, ...known } = answer;
+      return known;
+    };
+    transport.breakStreams(() => true);
+    await cluster.clock.advance(200);
+    const outcome = await cluster.outcome(cluster.write(old, registration('b')));
+    expect('error' in outcome && outcome.error.retryAfterMs).toBe(100);
+    expect(told.at(-1)).toMatchObject({ outcome: refused });
+    expect(told.at(-1)).not.toHaveProperty('outcome.lacks');
+  });
 });

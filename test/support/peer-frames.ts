@@ -269,4 +269,14 @@ export const sampleFrames: readonly PeerFrame[] = [
   },
   { kind: 'diskReport', freeBytes: 68_719_476_736, short: false },
   { kind: 'diskReport', freeBytes: 0, short: true },
+  {
+    kind: 'writeResponse',
+    id: 17,
+    outcome: {
+      kind: 'failed',
+      code: 'resourceExhausted',
+      message: 'disk_reserve_bytes: n1 has less',
+      lacks: 'diskSpace',
+    },
+  },
 ];

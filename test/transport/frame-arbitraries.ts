@@ -212,7 +212,11 @@ export const peerFrame: fc.Arbitrary<PeerFrame> = fc.oneof(
   fc.record({
     kind: fc.constant('writeResponse' as const),
     id: count,
-    outcome: fc.oneof(fc.record({ kind: fc.constant('applied' as const), result }), failed),
+    outcome: fc.oneof(
+      fc.record({ kind: fc.constant('applied' as const), result }),
+      failed,
+      failed.map((outcome) => ({ ...outcome, lacks: 'diskSpace' as const })),
+    ),
   }),
   fc.record({
     kind: fc.constant('heartbeatRelay' as const),
