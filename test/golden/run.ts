@@ -18,7 +18,8 @@ import { present } from '../../src/lib/assert.ts';
 import { registryClient, unary } from '../support/grpc-client.ts';
 import { ProcessCluster } from '../support/process-cluster.ts';
 import { repositoryRoot } from '../support/repository-root.ts';
-import type { GoldenBook } from './book.ts';
+import { readIdentity } from '../../src/storage/identity.ts';
+import type { GivenUp, GoldenBook } from './book.ts';
 import { pack } from './pack.ts';
 import {
   type BackupPortrait,
@@ -26,6 +27,7 @@ import {
   portraitOf,
   portraitOfBackup,
 } from './portrait.ts';
+import { loseAndReturn, makeEnteringDir, makeGivenUpDir, makeMarkedDir } from './rare-dirs.ts';
 import { samplesInHex } from './samples.ts';
 import { makeSealedDir } from './sealed-dir.ts';
 
@@ -36,6 +38,8 @@ interface Workshop {
   readonly scratch: string;
   readonly dataDirs: Record<string, DataDirPortrait>;
   readonly backups: Record<string, BackupPortrait>;
+  readonly givenUp: Record<string, GivenUp>;
+  readonly entering: Record<string, DataDirPortrait>;
 }
 
 const patienceMs = 20_000;
@@ -44,12 +48,21 @@ const withoutSockets = (path: string): boolean => !basename(path).endsWith('.soc
 /** What a recovery has put aside is not read by anybody. */
 const former = (path: string): boolean => path.startsWith('former-');
 
-async function keepDataDir(workshop: Workshop, name: string, directory: string): Promise<void> {
-  const copy = join(workshop.scratch, `${name}-copy`);
+/** Another copy of a data-dir, whose processes have ended. */
+function copyOf({ scratch }: Workshop, name: string, directory: string): string {
+  const copy = join(scratch, `${name}-copy`);
   cpSync(directory, copy, { recursive: true, filter: withoutSockets });
-  const packed = pack(copy, former);
+  return copy;
+}
+
+async function keepDataDir(workshop: Workshop, name: string, directory: string): Promise<void> {
+  const copy = copyOf(workshop, name, directory);
+  keepPacked(workshop, name, copy);
   workshop.dataDirs[name] = await portraitOf(copy);
-  writeFileSync(join(workshop.folder, `${name}.data-dir.br`), packed);
+}
+
+function keepPacked({ folder }: Workshop, name: string, directory: string): void {
+  writeFileSync(join(folder, `${name}.data-dir.br`), pack(directory, former));
 }
 
 /** `count` registrations of ten services in turn, and one of each other kind of write. */
@@ -113,8 +126,43 @@ function rollcall(main: string, words: readonly string[]): void {
   if (status !== 0) throw new Error(`rollcall ${words.join(' ')} ended with ${status}: ${stderr}`);
 }
 
+/** What is under way in them no process leaves behind for long. */
+async function keepRareDirs(workshop: Workshop, stopped: string, recovered: string) {
+  const marked = copyOf(workshop, 'to-mark', stopped);
+  await makeMarkedDir(marked);
+  await keepDataDir(workshop, 'marked', marked);
+  const givenUp = copyOf(workshop, 'given-up', stopped);
+  await makeGivenUpDir(givenUp);
+  keepPacked(workshop, 'given-up', givenUp);
+  workshop.givenUp['given-up'] = {
+    identity: present(await readIdentity(givenUp), 'it says who it is'),
+    former: await portraitOf(join(givenUp, 'damaged-log')),
+  };
+  const entering = copyOf(workshop, 'entering', recovered);
+  makeEnteringDir(entering);
+  keepPacked(workshop, 'entering', entering);
+  workshop.entering['entering'] = present(workshop.dataDirs['recovered'], 'it was kept');
+  await keepDataDir(workshop, 'returned', join(await runReturn(workshop), 'n1'));
+}
+
+async function runReturn({ main, scratch }: Workshop): Promise<string> {
+  const directory = join(scratch, 'returned');
+  const cluster = await ProcessCluster.start({ main, directory, startWithinMs: 60_000 });
+  try {
+    await write(cluster, 40);
+    await loseAndReturn(cluster);
+    await cluster.waitForEqualHashes();
+  } finally {
+    await cluster.stop('SIGTERM');
+  }
+  return directory;
+}
+
 /** What only this build can be asked for. */
-async function writeThisFormat(workshop: Workshop): Promise<Readonly<Record<string, string>>> {
+async function writeThisFormat(
+  workshop: Workshop,
+  stopped: string,
+): Promise<Readonly<Record<string, string>>> {
   const { main, scratch } = workshop;
   const trimmed = await runCluster(workshop, 'trimmed', 300);
   const restored = join(scratch, 'restored');
@@ -128,7 +176,17 @@ async function writeThisFormat(workshop: Workshop): Promise<Readonly<Record<stri
   const sealed = join(scratch, 'sealed');
   await makeSealedDir(sealed);
   await keepDataDir(workshop, 'sealed', sealed);
+  await keepRareDirs(workshop, join(stopped, 'n1'), survivor);
   return samplesInHex();
+}
+
+/** Of another commit's build its data-dir only. */
+async function writeAll(
+  workshop: Workshop,
+  main: string | undefined,
+): Promise<Readonly<Record<string, string>>> {
+  const stopped = await runCluster(workshop, 'stopped', 40);
+  return main === undefined ? writeThisFormat(workshop, stopped) : {};
 }
 
 async function writeGolden({ name, main, onlySamples = false }: Options): Promise<void> {
@@ -141,17 +199,12 @@ async function writeGolden({ name, main, onlySamples = false }: Options): Promis
     encoding: 'utf8',
   }).trim();
   const scratch = mkdtempSync(join(tmpdir(), 'rollcall-golden-'));
-  const workshop = { main: program, folder, scratch, dataDirs: {}, backups: {} };
+  const portraits = { dataDirs: {}, givenUp: {}, entering: {}, backups: {} };
+  const workshop: Workshop = { main: program, folder, scratch, ...portraits };
   mkdirSync(folder);
   try {
-    if (!onlySamples) await runCluster(workshop, 'stopped', 40);
-    const written = onlySamples
-      ? await samplesInHex()
-      : main === undefined
-        ? await writeThisFormat(workshop)
-        : {};
-    const { dataDirs, backups } = workshop;
-    const book: GoldenBook = { writtenBy: commit, dataDirs, backups, samples: written };
+    const written = onlySamples ? await samplesInHex() : await writeAll(workshop, main);
+    const book: GoldenBook = { writtenBy: commit, ...portraits, samples: written };
     writeFileSync(join(folder, 'book.json'), `${JSON.stringify(book, undefined, 2)}\n`);
   } catch (error) {
     rmSync(folder, { recursive: true });

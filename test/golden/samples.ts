@@ -10,6 +10,7 @@ import {
   encodeClusterRecord,
   encodeMembership,
   withMembers,
+  withReplacing,
 } from '../../src/node/cluster-record.ts';
 import { decodePageToken, encodePageToken } from '../../src/node/page-token.ts';
 import { decodeChunk, encodeChunk } from '../../src/node/snapshot-stream.ts';
@@ -45,6 +46,25 @@ const record = clusterRecordOf('golden', members);
 const changed = withMembers(
   record,
   record.members.map((member) => ({ ...member, learner: member.nodeId === 'n3' })),
+);
+/** n3 is on its way back. */
+const returning = withReplacing(
+  withMembers(
+    record,
+    changed.members.filter(({ learner }) => !learner),
+  ),
+  [
+    {
+      member: {
+        nodeId: nodeId('n3'),
+        incarnation: 'c'.repeat(32),
+        peerAddress: 'n3.example:7401',
+        clientAddress: 'n3.example:7400',
+      },
+      lost: 'n3'.repeat(16),
+      voter: true,
+    },
+  ],
 );
 
 const meta: StateMeta = {
@@ -138,6 +158,12 @@ export const samples: readonly Sample[] = [
     encode: () => encodeMembership(changed),
     decode: decodeClusterRecord,
     value: changed,
+  },
+  {
+    name: 'membership with a return',
+    encode: () => encodeMembership(returning),
+    decode: decodeClusterRecord,
+    value: returning,
   },
   {
     name: 'state metadata 1',
