@@ -154,7 +154,8 @@ function lost(directory: string): DataDirError {
   );
 }
 
-async function isEmptyOrAbsent(path: string): Promise<boolean> {
+/** There is no such directory, or nothing in it. */
+export async function isEmptyOrAbsent(path: string): Promise<boolean> {
   try {
     return (await readdir(path)).length === 0;
   } catch (error) {

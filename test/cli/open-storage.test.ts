@@ -1,6 +1,6 @@
 // What a start makes of a data-dir whose log is lost: it is given up, set aside, and replaced by an empty one that knows whose
 // place it is to take; or it is refused, and nothing has changed.
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -16,13 +16,15 @@ import { makeDataDir } from '../support/data-dirs.ts';
 let root: string;
 let path: string;
 beforeEach(async () => {
+  lines.length = 0;
   root = await mkdtemp(join(tmpdir(), 'rollcall-storage-'));
   path = join(root, 'n1');
   await makeDataDir(path, { instances: 30, flushedAt: 20 });
 });
 afterEach(() => rm(root, { recursive: true }));
 
-const silent = pino({ level: 'silent' });
+const lines: string[] = [];
+const logger = pino({ level: 'warn' }, { write: (line: string) => lines.push(line) });
 function open(flags: Readonly<Record<string, string>> = {}): Promise<Storage> {
   const given = { 'node-id': 'n1', 'data-dir': path, ...flags };
   const { config } = loadConfig({
@@ -30,7 +32,7 @@ function open(flags: Readonly<Record<string, string>> = {}): Promise<Storage> {
     environment: {},
     readFile: () => '',
   });
-  return openStorage(config, silent);
+  return openStorage(config, logger);
 }
 
 /** The identity that a start goes on with. */
@@ -81,6 +83,36 @@ test('damage found by a running node ends it so that it is started again, unless
   expect(codeAtRun(11, damage, 'never')).toBe(11);
   expect(codeAtRun(11, new Error('the state store cannot be read back'), 'auto')).toBe(11);
   expect(codeAtRun(13, damage, 'auto')).toBe(13);
+});
+
+/** What a start says of the state that is missing. */
+async function warned(flags?: Readonly<Record<string, string>>): Promise<readonly string[]> {
+  lines.length = 0;
+  const storage = await open(flags);
+  await Promise.all([storage.logStore.close(), storage.stateStore.close()]);
+  await storage.release();
+  return lines.filter((line) => line.includes('"event":"state_missing"'));
+}
+
+describe('the directory of the state', () => {
+  test.for(['deleted', 'emptied'])(
+    'that was %s beside a whole log is made again, and that is said once',
+    async (how) => {
+      expect(await warned()).toEqual([]);
+      await rm(join(path, 'state'), { recursive: true });
+      if (how === 'emptied') await mkdir(join(path, 'state'));
+      const [line = '', ...more] = await warned();
+      expect(JSON.parse(line)).toMatchObject({ level: 40, first_index: 1, last_index: 31 });
+      expect(line).toContain('the state is made again from the log');
+      expect(more).toEqual([]);
+      expect(await warned()).toEqual([]);
+    },
+  );
+
+  test('that a new node has yet to make is nothing to speak of', async () => {
+    await rm(path, { recursive: true });
+    expect(await warned({ 'initial-members': 'n1=localhost:7401' })).toEqual([]);
+  });
 });
 
 describe('G14: a log that is lost', () => {

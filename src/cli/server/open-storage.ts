@@ -4,7 +4,7 @@ import { type NodeConfig, requireInitialMembers } from '../../config/load-config
 import { nodeId as toNodeId } from '../../lib/ids.ts';
 import type { LogStore, StateStore } from '../../node/ports.ts';
 import { createRegistryLoader, imageHasher } from '../../registry/index.ts';
-import { type DataDir, openDataDir } from '../../storage/data-dir.ts';
+import { type DataDir, isEmptyOrAbsent, openDataDir } from '../../storage/data-dir.ts';
 import { readDiskMark, removeDiskMark } from '../../storage/disk-mark.ts';
 import { DamagedLogError } from '../../storage/errors.ts';
 import { knownMembers } from '../../storage/known-members.ts';
@@ -60,6 +60,7 @@ async function openStores(
     throw new DamagedLogError(walPath, 0, reason);
   }
   const logStore = await openWal(walPath, { owner, formed, log });
+  const stateIsMissing = await isEmptyOrAbsent(statePath);
   const stateStore = await openStateStore(statePath, {
     imageHasher,
     createLoader: createRegistryLoader,
@@ -68,7 +69,20 @@ async function openStores(
     log,
   });
   const { appliedIndex } = stateStore.image;
-  const { lastIndex } = logStore.image;
+  const { lastIndex, floor } = logStore.image;
+  // It is made before the first entry is written. What an interrupted install had moved aside is back by now.
+  if (stateIsMissing && lastIndex > 0 && appliedIndex === 0) {
+    const from = floor.index === 0 ? 'the log' : 'a snapshot of the leader';
+    log.warn(
+      {
+        event: 'state_missing',
+        directory: statePath,
+        first_index: floor.index + 1,
+        last_index: lastIndex,
+      },
+      `the state directory is missing or empty, though the log has entries: the state is made again from ${from}`,
+    );
+  }
   if (appliedIndex <= lastIndex) return { logStore, stateStore };
   await Promise.all([logStore.close(), stateStore.close()]);
   // A state batch is written only once the log holds all of it.
