@@ -66,6 +66,7 @@ const counters = [
   'logsReturned',
   'fullDisks',
   'shortages',
+  'writesWithoutRoom',
   'starvedLogs',
   'statesPutOff',
   'pausesOfAll',

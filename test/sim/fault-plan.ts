@@ -1,5 +1,5 @@
 // The faults a run can meet, as data, and how they are drawn.
-import type { Random } from '../../src/lib/random.ts';
+import { type Random, seededRandom } from '../../src/lib/random.ts';
 import type { DamageAction } from './damage-plan.ts';
 import type { FaultKind, Parameters } from './parameters.ts';
 
@@ -91,6 +91,20 @@ export type FaultAction =
 export function drawFault(random: Random, { faults, nodes }: Parameters): FaultAction {
   const kind: FaultKind = faults[random.integer(0, faults.length)] ?? 'crash';
   return drawOfKind(random, kind, nodes);
+}
+
+/** In some seeds most disks fill up early, and stay full for longer than it takes everybody to know. A generator of its own: the other
+ * faults are what they would be without it. */
+export function drawShortage(
+  seed: number,
+  { nodes }: Parameters,
+): { readonly atMs: number; readonly fault: FaultAction } | undefined {
+  const random = seededRandom(seed ^ 0x7f4a7c15);
+  if (random.next() > 0.12) return undefined;
+  const others = nodes.filter(() => random.next() < 0.8);
+  const forMs = random.integer(3500, 5000);
+  const fault = { kind: 'fullDisk', node: 'leader', forMs, others } as const;
+  return { atMs: random.integer(600, 2500), fault };
 }
 
 /** Whom a fault strikes. */

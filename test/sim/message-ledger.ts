@@ -92,7 +92,9 @@ export class MessageLedger {
 
   /** What is on a voter's disk was in its log when it was asked; entries of that term and later ones came afterwards, while the
    * answer waited to be sent. */
-  #granted(from: string, to: string, { durable }: KnownDisk, term: number): void {
+  #granted(from: string, to: string, { durable, term: now }: KnownDisk, term: number): void {
+    // It waited for its disk, while leaders of later terms sent what this log lacked when it was asked.
+    if (term < now) return;
     const claim = this.#claims.get(`${to} ${from} ${term}`);
     const last = durable.findLastIndex((of) => of < term);
     const own = { index: last + 1, term: durable[last] ?? 0 };

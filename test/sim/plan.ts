@@ -6,7 +6,7 @@ import type { Lifecycle } from '../../src/registry/index.ts';
 import type { NamedGeneration } from '../support/known-generations.ts';
 import type { WriteAction } from '../support/write-action.ts';
 import { drawDamages } from './damage-plan.ts';
-import { drawFault, type FaultAction } from './fault-plan.ts';
+import { drawFault, drawShortage, type FaultAction } from './fault-plan.ts';
 import type { Operation } from './operator.ts';
 import { drawParameters, type Parameters } from './parameters.ts';
 
@@ -103,6 +103,8 @@ export function drawPlan(seed: number, chaosMs: number): Plan {
       add(atMs, 'oper', { kind: 'operate', operation: drawOperation(random, parameters) });
     }
   }
+  const shortage = drawShortage(seed, parameters);
+  if (shortage !== undefined) add(shortage.atMs, '', { kind: 'fault', fault: shortage.fault });
   for (const { atMs, damage } of drawDamages(seed, parameters)) {
     add(atMs, '', { kind: 'fault', fault: damage });
   }

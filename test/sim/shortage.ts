@@ -15,8 +15,8 @@ export interface ShortageWorld {
 }
 
 const LOOK_MS = 50;
-/** A node looks at its disk once a second and says so at once, or a second later where a stream broke; and clocks drift. */
-const KNOWN_MS = 3000;
+/** A node looks at its disk once a second and says so at once, or a second later where a stream broke; and time on the way. */
+const KNOWN_MS = 2500;
 
 export class Shortage {
   readonly #world: ShortageWorld;
