@@ -68,12 +68,17 @@ export class RoomReports {
     for (const { nodeId } of voters) {
       const isSelf = nodeId === self;
       if (!isSelf && !isConnected(nodeId)) away.push(nodeId);
-      else if (isSelf ? reserve.short : this.#short.has(nodeId)) full.push(nodeId);
+      else if (isSelf ? reserve.short : this.#saysShort(nodeId)) full.push(nodeId);
     }
     const roomy = voters.length - full.length - away.length;
     if (full.length === 0 || roomy > voters.length / 2) return undefined;
     const others = away.length === 0 ? '' : ` and ${listed(away)} ${isOrAre(away)} away`;
     return `${RESERVE}: no majority of the voters has as much disk space left as is held in reserve: ${listed(full)} ${full.length === 1 ? 'has' : 'have'} less${others}. Nothing was written; deregistrations and heartbeats go on`;
+  }
+
+  /** What a node said before it went back to a version that does not report holds no longer. */
+  #saysShort(peer: NodeId): boolean {
+    return this.#short.has(peer) && this.#host.understands(peer);
   }
 }
 

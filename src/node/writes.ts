@@ -24,7 +24,7 @@ export interface WriteCall {
 export interface WritesHost {
   readonly clock: Clock;
   readonly self: NodeId;
-  readonly registry: Pick<Registry, 'answerIfUnchanged'>;
+  readonly registry: Pick<Registry, 'answerIfUnchanged' | 'remembers'>;
   /** The known leader, this node included. */
   readonly leader: () => NodeId | undefined;
   /** This node leads and has applied its own no-op. */
@@ -282,13 +282,21 @@ export class Writes {
   }
 
   #propose(write: Pending): void {
-    const shortage = needsRoom(write.call.body) ? this.#host.shortage() : undefined;
+    const shortage = this.#shortage(write.call);
     if (shortage !== undefined) {
       return this.#fail(write, 'resourceExhausted', shortage, 'diskSpace');
     }
     write.stage = 'proposed';
     this.#waiting.delete(write);
     this.#host.propose(write.call, (outcome) => this.#proposed(write, outcome));
+  }
+
+  /** Why it must not enter the log for lack of disk space. What was answered before is answered again: that adds nothing to the state, and
+   * that nothing was written would not be true of it (G3, G4). */
+  #shortage({ body, requestId }: WriteCall): string | undefined {
+    const { registry, shortage } = this.#host;
+    const isRetry = requestId !== '' && registry.remembers(body.kind, requestId);
+    return needsRoom(body) && !isRetry ? shortage() : undefined;
   }
 
   #proposed(write: Pending, outcome: ProposalOutcome): void {

@@ -1,6 +1,6 @@
 // The public surface of the state machine. Pure: apply(command) -> result + changes; no clock, no I/O, no randomness.
 import type { LogIndex, Revision } from '../lib/ids.ts';
-import type { ApplyResult, Command, CommandBody } from './command.ts';
+import type { ApplyResult, Command, CommandBody, CommandKind } from './command.ts';
 import type { Selector } from './selector.ts';
 import type { ChangeGroup, InstanceRecord } from './types.ts';
 
@@ -68,6 +68,8 @@ export interface Registry {
   apply(command: Command): Applied;
   /** The answer `apply` would give without changing anything, or undefined if it would write. For commands without request_id. */
   answerIfUnchanged(body: CommandBody): ApplyResult | undefined;
+  /** An answer to this request_id is remembered: `apply` would give it again, and write nothing. */
+  remembers(kind: CommandKind, requestId: string): boolean;
   /** The records that changed since the last call, each once with its latest value; then the list is empty again. */
   takeDirty(): readonly StoredRecord[];
   meta(): RegistryMeta;

@@ -97,6 +97,19 @@ describe('full disks of a majority', () => {
     expect(cluster.fatals).toEqual([]);
   });
 
+  test('answer again what they answered before, through every node (G3, G4)', async () => {
+    const { free, options } = world();
+    const cluster = await MemoryCluster.elected(options);
+    const [one = '', other = ''] = cluster.followers();
+    const first = await cluster.register(one, 'a', { requestId: 'r1' });
+    await fill(cluster, free, one, other);
+    for (const at of cluster.ids) {
+      expect(await cluster.register(at, 'a', { requestId: 'r1' }), at).toEqual(first);
+    }
+    const anew = await cluster.outcome(cluster.write(one, registration('a'), 'r2'));
+    expect('error' in anew ? anew.error.code : '').toBe('resourceExhausted');
+  });
+
   test('are served again by themselves once one of them has room', async () => {
     const { free, options } = world();
     const cluster = await MemoryCluster.elected(options);

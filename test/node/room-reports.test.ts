@@ -103,6 +103,14 @@ describe('a shortage', () => {
   });
 });
 
+test('that a node reported before it went back to a version without reports is over', () => {
+  const { state, reports, full } = harness(['n1', 'n2', 'n3']);
+  full('n2', 'n3');
+  expect(reports.shortage()).toContain('n2 and n3 have less');
+  state.old.add('n2');
+  expect(reports.shortage()).toBeUndefined();
+});
+
 describe('reports', () => {
   test('go to every other member that understands them, once a second and when something changes', () => {
     const { state, reports } = harness(['n1', 'n2', 'n3', 'n4l']);

@@ -20,7 +20,7 @@ class Follower {
     this.writes = new Writes({
       clock: this.clock,
       self: nodeId('n2'),
-      registry: { answerIfUnchanged: () => undefined },
+      registry: { answerIfUnchanged: () => undefined, remembers: () => false },
       leader: () => this.leader,
       leading: () => false,
       send: (_to, frame) => this.sent.push(frame),
