@@ -5,7 +5,7 @@ import { createOccasionalLog } from '../../src/transport/occasional-log.ts';
 import { FakeClock } from '../support/fake-clock.ts';
 
 function start() {
-  const lines: { msg: string; peer: string; suppressed: number }[] = [];
+  const lines: { msg: string; peer: string; suppressed: number; others?: number }[] = [];
   const clock = new FakeClock();
   const log = pino({ level: 'warn' }, { write: (line) => void lines.push(JSON.parse(line)) });
   return { lines, clock, warn: createOccasionalLog(log, clock) };
@@ -30,9 +30,22 @@ test('writes the first of a kind for each peer, and counts the others until a mi
 
 test('remembers a bounded number of peers, and forgets the oldest', () => {
   const { lines, warn } = start();
-  for (let stranger = 0; stranger <= 256; stranger++) warn('no hello in time', `${stranger}`, {});
-  warn('no hello in time', '256', {});
+  for (let stranger = 0; stranger <= 256; stranger++)
+    warn(`event ${stranger % 9}`, `${stranger}`, {});
+  warn('event 4', '256', {});
   expect(lines).toHaveLength(257);
-  warn('no hello in time', '0', {});
+  warn('event 0', '0', {});
   expect(lines).toHaveLength(258);
+});
+
+test('writes no more about strangers who come under another name each time, and counts them (G17)', async () => {
+  const { lines, clock, warn } = start();
+  for (let stranger = 0; stranger < 1000; stranger++) warn('refused a peer', `x${stranger}`, {});
+  expect(lines).toHaveLength(32);
+  warn('cannot reach peer', 'n2', {});
+  expect(lines).toHaveLength(33);
+  await clock.advance(60_000);
+  warn('refused a peer', 'x1001', {});
+  warn('refused a peer', 'x1002', {});
+  expect(lines.slice(33).map(({ others }) => others)).toEqual([968, undefined]);
 });
