@@ -114,7 +114,7 @@ async function strike(
   const other = treeOf(present(field.others(victim)[random.integer(0, 2)], 'another node'));
   const old = field.old(victim);
   if (cell.file === 'lock') return strikeLock(join(victim.dataDir, first), first, cell);
-  if (cell.file === 'wal-directory' || cell.file === 'state-directory') {
+  if (cell.file.endsWith('-directory')) {
     return strikeDirectory(victim.dataDir, first, cell, { old, other });
   }
   const unformed = cell.file === 'identity' ? await identityBefore(victim.dataDir) : undefined;
@@ -201,13 +201,23 @@ function strikeDirectory(
     rmSync(join(dataDir, path), { recursive: true });
     return { kind: 'done', path, what: 'deleted' };
   }
-  putBack(dataDir, donor, path);
+  // A snapshot is a state that is not in its place yet, and so any other state may take its place.
+  const from = path === 'state.incoming' ? 'state' : path;
+  putBack(dataDir, moved(donor, from, path), path);
   return {
     kind: 'done',
     path,
     what: `replaced by ${damage === 'old' ? 'an' : "another node's,"} old copy`,
   };
 }
+
+/** What lies below `from`, as if it lay below `to`. */
+const moved = (tree: StoredTree, from: string, to: string): StoredTree =>
+  new Map(
+    [...tree]
+      .filter(([path]) => path.startsWith(`${from}/`))
+      .map(([path, file]) => [to + path.slice(from.length), file]),
+  );
 
 interface Outlived {
   readonly ending: Ending;

@@ -23,11 +23,12 @@ export interface Choice {
 
 const wholeDirectory: readonly DamageKind[] = ['delete', 'old', 'other'];
 
-/** A socket has no content, and a directory is taken as a whole. */
+/** A socket has no content, and directories are taken as a whole. */
 const fewerDamages: Partial<Record<FileClass, readonly DamageKind[]>> = {
   lock: ['delete', 'other'],
   'wal-directory': wholeDirectory,
   'state-directory': wholeDirectory,
+  'sealed-directory': wholeDirectory,
 };
 
 const ofState: ReadonlySet<FileClass> = new Set<FileClass>([
@@ -41,6 +42,7 @@ const ofSnapshots: ReadonlySet<FileClass> = new Set<FileClass>([
   'staged',
   'sealed-marker',
   'sealed-content',
+  'sealed-directory',
   'former-state',
 ]);
 
@@ -98,6 +100,7 @@ const quick: readonly (readonly [FileClass, DamageKind, Role, LogKind])[] = [
   ['staged', 'truncate', 'follower', 'trimmed'],
   ['sealed-marker', 'flip', 'follower', 'trimmed'],
   ['sealed-content', 'other', 'follower', 'trimmed'],
+  ['sealed-directory', 'old', 'follower', 'trimmed'],
   ['former-state', 'empty', 'follower', 'trimmed'],
 ];
 

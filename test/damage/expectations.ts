@@ -47,6 +47,7 @@ export function expected(kind: FileClass, damage: DamageKind, logs: LogKind): re
       return [again, 'unharmed'];
     case 'staged':
     case 'sealed-marker':
+    case 'sealed-directory':
       // The state beside it is older than the log: only another snapshot helps.
       return ['from-peer'];
     case 'sealed-content':

@@ -21,6 +21,7 @@ export const fileClasses = [
   'staged',
   'sealed-marker',
   'sealed-content',
+  'sealed-directory',
   'former-state',
 ] as const;
 export type FileClass = (typeof fileClasses)[number];

@@ -25,6 +25,7 @@ export function filesOf(kind: FileClass, tree: StoredTree): readonly string[] {
   const special: Partial<Record<FileClass, readonly string[]>> = {
     'wal-directory': ['wal'],
     'state-directory': ['state'],
+    'sealed-directory': ['state.incoming'],
     'segment-oldest': written.slice(0, -1).slice(0, 1),
     'segment-written': written.slice(-1),
     'segment-spare': segments.filter((path) => !written.includes(path)).slice(0, 1),
@@ -52,6 +53,7 @@ const ways: Partial<Record<FileClass, Way>> = {
   staged: dieInTransfer,
   'sealed-marker': (field, node) => dieBeforeExchange(field, node, 'nothing exchanged'),
   'sealed-content': (field, node) => dieBeforeExchange(field, node, 'nothing exchanged'),
+  'sealed-directory': (field, node) => dieBeforeExchange(field, node, 'nothing exchanged'),
   'former-state': (field, node) => dieBeforeExchange(field, node, 'exchanged'),
 };
 
@@ -69,7 +71,8 @@ async function takeDownMarked(field: Field, node: ProcessNode): Promise<StoredTr
   return readTree(node.dataDir);
 }
 
-const logBytes = (tree: StoredTree): number =>
+/** Of what is written in its segments. */
+export const logBytes = (tree: StoredTree): number =>
   [...tree]
     .filter(([path]) => claimOf(path) === 'segment')
     .reduce((sum, [, { used }]) => sum + used.length, 0);
