@@ -6,7 +6,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DataDirError } from './errors.ts';
+import { DataDirError, DiskError, isRefusedByDisk } from './errors.ts';
 
 export interface DataDirLock {
   release(): Promise<void>;
@@ -36,7 +36,8 @@ const maxSocketPathBytes = 100;
  * the other one has gone or holds. Hence never two hold, and among simultaneous starters exactly one does. Only a holder
  * removes dead sockets: a starter whose name vanished before it listened still sees that living holder.
  *
- * @throws DataDirError 14 when another process holds it.
+ * @throws DataDirError 14 when another process holds it. @throws DiskError 10 when the disk takes no file, as one that a kernel has made
+ * read-only after an error.
  */
 export async function lockDataDir(directory: string, uniqueName: string): Promise<DataDirLock> {
   const name = `lock-${uniqueName}.sock`;
@@ -55,6 +56,7 @@ export async function lockDataDir(directory: string, uniqueName: string): Promis
   };
   try {
     await listen(server, socketPath(name)).catch((error: unknown) => {
+      if (isRefusedByDisk(error)) throw new DiskError(`Locking the data-dir ${directory}`, error);
       const reason = error instanceof Error ? error.message : String(error);
       throw new DataDirError(14, `The data-dir ${directory} cannot be locked: ${reason}`, error);
     });

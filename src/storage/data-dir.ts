@@ -10,7 +10,7 @@ import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError, DiskError, replaceAdvice } from './errors.ts';
 import { readIdentity, writeIdentity, type Identity } from './identity.ts';
 import { DAMAGED_LOG, dropDamaged, giveUpLog, setAside } from './lost-data.ts';
-import { statePaths } from './state-files.ts';
+import { stateFiles, statePaths } from './state-files.ts';
 import { makeDurableDirectory } from './wal/wal-files.ts';
 
 export interface DataDirOptions {
@@ -53,7 +53,8 @@ export async function openDataDir(path: string, options: DataDirOptions): Promis
       throw error;
     }
   } catch (error) {
-    if (error instanceof DataDirError || error instanceof UnknownFormatError) throw error;
+    const isNamed = error instanceof DataDirError || error instanceof DiskError;
+    if (isNamed || error instanceof UnknownFormatError) throw error;
     throw new DiskError(`Opening the data-dir ${directory}`, error);
   }
 }
@@ -84,6 +85,8 @@ async function openLocked(
     await writeIdentity(directory, identity);
   }
   checkOwner(directory, identity, options);
+  // A recovery that never took effect: it takes room, and must not take the place of what is written from now on.
+  await stateFiles.remove(join(directory, EPOCH_BUILT));
   let current = await setAside(directory, identity);
   const onDisk = async <T>(run: () => Promise<T>): Promise<T> => {
     try {

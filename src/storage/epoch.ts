@@ -46,8 +46,18 @@ const FIRST = logIndex(1);
 const FIRST_SEGMENT_BYTES = 1 << 20;
 
 /** Builds the epoch beside what the directory holds, durable and whole when it resolves; `enterEpoch` puts it in place. What an
- * interrupted call left is removed first. The caller holds the lock of the directory. */
+ * interrupted call left is removed first, and what this one has made where it fails. The caller holds the lock of the directory. */
 export async function buildEpoch(directory: string, plan: EpochPlan): Promise<Epoch> {
+  try {
+    return await build(directory, plan);
+  } catch (error) {
+    // The disk may be full: a former node that goes on needs the room. A start removes what is left here.
+    await discardBuilt(directory).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function build(directory: string, plan: EpochPlan): Promise<Epoch> {
   const built = join(directory, BUILT);
   const { source } = plan;
   const at = epochRevision(

@@ -27,6 +27,13 @@ export function isOutOfSpace(error: unknown): boolean {
   return isOutOfSpace(error.cause);
 }
 
+/** True where the disk is why a file cannot be made, written or read: it is full, or fails, or was made read-only, as a kernel does after an
+ * error. */
+export function isRefusedByDisk(error: unknown): boolean {
+  const isReadOnly = error instanceof Error && 'code' in error && error.code === 'EROFS';
+  return isReadOnly || isOutOfSpace(error) || isUnreadable(error);
+}
+
 /** What an operator can do about a member whose disk is lost or damaged. It must not vote under its old identity. */
 export const replaceAdvice =
   'Keep its files; the cluster goes on while a majority is healthy. To come back this member has to be removed ' +

@@ -51,9 +51,12 @@ function checkClock(unixNowMs: number, { preface }: BackupSummary): void {
   );
 }
 
+/** The lock, and what a file system has in its first directory, where that is the data-dir. */
+const OTHERS = /^(lock-.*\.sock|lost\+found)$/;
+
 /** Only what an interrupted restore has left is removed: nothing else can be there beside it. */
 async function clear(directory: string): Promise<void> {
-  const names = (await stateFiles.list(directory)).filter((name) => !/^lock-.*\.sock$/.test(name));
+  const names = (await stateFiles.list(directory)).filter((name) => !OTHERS.test(name));
   const own = new Set([EPOCH_BUILT, 'wal', 'state']);
   const interrupted = names.includes(EPOCH_BUILT) && names.every((name) => own.has(name));
   if (!interrupted && names.length > 0) {

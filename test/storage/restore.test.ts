@@ -123,6 +123,18 @@ describe('a restored data-dir', () => {
     await expect(restoreBackup(file, other, plan)).rejects.toThrow('is not empty: it holds wal');
   });
 
+  test('may be the first directory of a file system, with what that has in it', async () => {
+    const directory = join(root, 'disk');
+    mkdirSync(join(directory, 'lost+found'), { recursive: true });
+    await restoreBackup(file, directory, plan);
+    expect(readdirSync(directory).toSorted()).toEqual([
+      'identity.json',
+      'lost+found',
+      'state',
+      'wal',
+    ]);
+  });
+
   test('is made anew after an interrupted restore, and no server starts on what that left', async () => {
     const directory = join(root, 'n1');
     await restoreBackup(file, directory, plan);

@@ -251,6 +251,14 @@ describe('a crash while the new cluster takes its place', () => {
     expect(await recordsOf(directory)).toEqual(sorted(whole.records));
   });
 
+  test('before that leaves nothing to the former node once it starts', async () => {
+    await buildIn(directory);
+    const before = identityOf(directory);
+    await (await openDataDir(directory, options)).release();
+    expect(readdirSync(directory).toSorted()).toEqual(['identity.json', 'state', 'wal']);
+    expect(identityOf(directory)).toBe(before);
+  });
+
   test('before that is as if nothing had been begun', async () => {
     await buildIn(directory);
     const built = identityOf(join(directory, 'epoch.new'));
@@ -259,4 +267,20 @@ describe('a crash while the new cluster takes its place', () => {
     expect((await recoverSurvivor(directory, plan)).kind).toBe('recovered');
     expect(identityOf(directory)).not.toBe(built);
   });
+});
+
+test('a disk that is full in the middle leaves the former node, and the room it had', async () => {
+  let walks = 0;
+  const source = {
+    meta: whole.meta,
+    async *records() {
+      walks += 1;
+      yield whole.records;
+      if (walks > 1) throw new Error('ENOSPC');
+    },
+  };
+  const epoch = { ...options, ...plan, peerAddress: 'a:1', clientAddress: 'a:2', source };
+  await expect(buildEpoch(directory, epoch)).rejects.toThrow('ENOSPC');
+  expect(walks).toBe(2);
+  expect(readdirSync(directory).toSorted()).toEqual(['identity.json', 'state', 'wal']);
 });
