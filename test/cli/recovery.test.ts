@@ -119,8 +119,13 @@ describe('snapshot restore', () => {
     expect(free.err).toContain('--advertise-client');
     const done = await run(['snapshot', 'restore', file, ...flags(), '--json']);
     expect(done).toMatchObject({ exitCode: 0, err: '' });
-    expect(JSON.parse(done.out)).toMatchObject({ data_dir: directory, records: '8' });
-    expect(JSON.parse(identityOf())).toMatchObject({ nodeId: 'n1' });
+    const { nodeId, clusterId, clusterUuid, incarnation } = JSON.parse(identityOf());
+    expect(nodeId).toBe('n1');
+    const printed = JSON.parse(done.out);
+    expect(printed).toMatchObject({ data_dir: directory, node_id: 'n1', cluster_id: clusterId });
+    expect(printed).toMatchObject({ cluster_uuid: clusterUuid, incarnation, records: '8' });
+    expect(printed.former_cluster_uuid).not.toBe(clusterUuid);
+    expect(Number(printed.revision)).toBeGreaterThan(Number(printed.former_revision));
     const twice = await run(['snapshot', 'restore', file, ...flags()]);
     expect(twice).toMatchObject({ exitCode: 14 });
     expect(twice.err).toContain('is not empty');

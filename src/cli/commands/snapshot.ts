@@ -62,12 +62,17 @@ async function restoreSnapshot(
   const { clusterUuid, incarnation, revision, backup } = restored;
   if (json === true) {
     const form = {
+      ...summaryForm(backup),
       data_dir: dataDir,
+      node_id: place.nodeId,
+      cluster_id: place.clusterId,
       cluster_uuid: clusterUuid,
       incarnation,
-      ...summaryForm(backup),
+      revision: String(revision),
+      former_cluster_uuid: backup.header.clusterUuid,
+      former_revision: String(backup.header.meta.revision),
     };
-    context.print(JSON.stringify({ ...form, revision: String(revision) }));
+    context.print(JSON.stringify(form));
     return;
   }
   const lines = [
