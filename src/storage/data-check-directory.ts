@@ -8,7 +8,7 @@ import { DISK_MARK } from './disk-mark.ts';
 import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError } from './errors.ts';
 import { type Identity, IDENTITY_FILE, readIdentity } from './identity.ts';
-import { DAMAGED_LOG } from './lost-data.ts';
+import { DAMAGED_LOG, isMovedByHand } from './lost-data.ts';
 
 // `rollcall dev` keeps the lines of a node beside its data.
 const known =
@@ -99,9 +99,15 @@ export async function checkSetAside(
   if (lost !== undefined) {
     const text = `This node gave up its log, which is kept in damaged-log with the state of then, and is on its way back. What was found: ${lost.found}.`;
     add('note', text, `${onItsWay} ${lookThere(aside)}`);
-  } else if ((await readdir(aside)).includes(IDENTITY_FILE)) {
+    return;
+  }
+  const inside = await readdir(aside);
+  if (inside.includes(IDENTITY_FILE)) {
     const text = 'A log was given up here and is kept in damaged-log, a data-dir of its own.';
     add('note', text, `${almostBack} ${lookThere(aside)}`);
+  } else if (isMovedByHand(inside)) {
+    const text = 'damaged-log holds a log without its identity.json, which was moved by hand.';
+    add('note', text, 'Do not delete it: see "All logs were only away" in docs/recovery.md.');
   } else {
     const text = 'damaged-log is the beginning or the rest of a log that was set aside.';
     add('note', text, 'Nothing to do: a start makes it anew, or removes it.');

@@ -18,6 +18,15 @@ export const DAMAGED_LOG = 'damaged-log';
 /** What belongs to one incarnation, beside its identity. The state is worth nothing without the log, whose vote and entries it lacks. */
 const PARTS = ['wal', 'state.sealed', 'state.sealed.tmp', 'state.incoming', 'state.old', 'state'];
 
+/** The identity in damaged-log, once its removal has begun: what is left of that is told by it from a log that somebody moves by hand. */
+const DROPPED = 'dropped.json';
+
+/** By the names in damaged-log: parts that this program neither sets aside nor removes, where their identity is not there, or is
+ * that of the data-dir around it. They may be all that is left of a log. */
+export function isMovedByHand(names: readonly string[]): boolean {
+  return !names.includes(DROPPED) && names.some((name) => PARTS.includes(name));
+}
+
 /** Steps 1 to 4; resolves with the new identity.
  * @throws DataDirError 11 where no place is to be had back: nothing is changed then. */
 export async function giveUpLog(
@@ -30,7 +39,7 @@ export async function giveUpLog(
   const loss = lossOf(former, damage, incarnation);
   if (loss.kind === 'final') throw cannotReturn(damage.found, loss.reason);
   const { nodeId, clusterId } = former;
-  await noteFormer(directory, former, files);
+  await noteFormer(directory, former, damage.found, files);
   const replaces = { ...loss.lost, setAside: false };
   const next = {
     formatVersion: 2,
@@ -70,24 +79,34 @@ export async function setAside(
   return done;
 }
 
-/** The node has its place again. The identity goes first: without it the rest is rubbish to any later start. */
+/** The node has its place again. The identity loses its name first: from then on the rest is rubbish to any later start. */
 export async function dropDamaged(
   directory: string,
   files: StateFiles = stateFiles,
 ): Promise<void> {
   if (!(await files.list(directory)).includes(DAMAGED_LOG)) return;
   const aside = join(directory, DAMAGED_LOG);
-  await files.remove(join(aside, IDENTITY_FILE));
+  if ((await files.list(aside)).includes(IDENTITY_FILE)) {
+    await files.rename(join(aside, IDENTITY_FILE), join(aside, DROPPED));
+    await files.syncDirectory(aside);
+  }
+  for (const part of PARTS) await files.remove(join(aside, part));
   await files.syncDirectory(aside);
   await files.remove(aside);
   await files.syncDirectory(directory);
 }
 
-async function noteFormer(directory: string, former: Identity, files: StateFiles): Promise<void> {
+async function noteFormer(
+  directory: string,
+  former: Identity,
+  found: string,
+  files: StateFiles,
+): Promise<void> {
   const aside = join(directory, DAMAGED_LOG);
   if ((await files.list(directory)).includes(DAMAGED_LOG)) {
     const before = await formerIdentity(aside);
     if (before !== undefined && before.incarnation !== former.incarnation) return;
+    if (isMovedByHand(await files.list(aside))) throw movedByHand(found, aside);
     // Half made, or half removed: it is begun anew.
     await files.remove(aside);
   }
@@ -110,5 +129,13 @@ function cannotReturn(found: string, reason: string): DataDirError {
   return new DataDirError(
     11,
     `${found}. This node cannot come back by itself: ${reason}. Nothing was changed. ${advice}`,
+  );
+}
+
+function movedByHand(found: string, aside: string): DataDirError {
+  return new DataDirError(
+    11,
+    `${found}. ${aside} holds a log that may be the whole one: its identity.json was moved or copied out of it. Nothing was ` +
+      'changed. See "All logs were only away" in docs/recovery.md; where that log is not needed, move it out of the data directory',
   );
 }

@@ -1,7 +1,7 @@
 // What check-data says of data-dirs that are sound, damaged in each part, or in use, and that it changes none of them.
 import { createHash } from 'node:crypto';
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { truncate, unlink } from 'node:fs/promises';
+import { rename, truncate, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -201,10 +201,15 @@ describe('check-data', () => {
       const { findings } = await checkData(whole);
       const note = findings.find(({ verdict }) => verdict === 'note');
       expect(note?.advice).toMatch(/^Start the node .* Do not delete damaged-log;/);
-      // The identity goes first when it is removed.
-      await unlink(join(whole, 'damaged-log', 'identity.json'));
+      // The identity loses its name first when it is removed.
+      const aside = join(whole, 'damaged-log');
+      await rename(join(aside, 'identity.json'), join(aside, 'dropped.json'));
       const rest = (await checkData(whole)).findings.find(({ verdict }) => verdict === 'note');
       expect(rest?.text).toMatch(/the beginning or the rest of a log/);
+      await unlink(join(aside, 'dropped.json'));
+      const moved = (await checkData(whole)).findings.find(({ verdict }) => verdict === 'note');
+      expect(moved?.text).toMatch(/moved by hand/);
+      expect(moved?.advice).toMatch(/^Do not delete it/);
       rmSync(whole, { recursive: true });
     });
 

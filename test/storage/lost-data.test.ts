@@ -1,6 +1,15 @@
 // Giving up a log, stopped at every step, as a kill would: the next start goes on, never as the former node again once the new
 // identity is there, never with a part of what it had, and what was damaged is kept whole.
-import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import {
+  copyFile,
+  mkdir,
+  mkdtemp,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  writeFile,
+} from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -136,6 +145,24 @@ describe('giving up a log', () => {
       expect(await partsIn(join(directory, 'damaged-log')), label).toEqual(allOf(expected));
     }
   });
+
+  test.for([['moved', rename] as const, ['copied', copyFile] as const])(
+    'with what was given up half put back, its identity %s and its log not: nothing is removed',
+    async ([, bring]) => {
+      const first = await giveUpLog(path, former, damage, newOne('b'));
+      await fill(path, first, 'second');
+      const aside = join(path, 'damaged-log');
+      await bring(join(aside, 'identity.json'), join(path, 'identity.json'));
+      // A start finds the log of another incarnation beside the identity.
+      await expect(giveUpLog(path, former, damage, newOne('e'))).rejects.toMatchObject({
+        exitCode: 11,
+        message: expect.stringMatching(/may be the whole one.*Nothing was changed/),
+      });
+      expect(await partsIn(aside)).toEqual(allOf('former'));
+      expect(await partsIn(path)).toEqual(allOf('second'));
+      expect(await identityIn(path)).toEqual(former);
+    },
+  );
 
   test('of a node that never belonged to a cluster, or knows nobody, changes nothing', async () => {
     const unformed = { ...former, clusterUuid: '' };
