@@ -70,13 +70,14 @@ export class Damage {
   #performOnLog(machine: Machine, action: LogDamageAction): void {
     const before = segmentsOf(machine.disk.files);
     const { how, live } = action;
-    if (how === 'old') return this.#onceSealed(machine, action, before, MAX_WAITS);
+    const waits = how === 'old' || how === 'drop';
+    if (waits) return this.#onceSealed(machine, action, before, MAX_WAITS);
     if (!live || how === 'zeroSector') return this.#damageLog(machine, action, { before });
     // Where nothing is read again it would be met at a start, as what is damaged while the node is down.
     machine.disk.aimAtRead((place) => this.#damageLog(machine, action, { before, place }));
   }
 
-  /** The segment that the log ended in is as it was, once the log goes on in another one. */
+  /** Once the log goes on in another segment: one that is as it was, or gone, is then in the middle of what is needed. */
   #onceSealed(machine: Machine, action: LogDamageAction, before: Segments, waits: number): void {
     this.#world.later(action.ageMs, () => {
       const [then, now] = [before, segmentsOf(machine.disk.files)].map(lastOf);

@@ -72,7 +72,7 @@ export function damageLog(how: LogDamage, disk: DamagedDisk, random: Random): st
     }
     case 'drop': {
       // The first one is missed by nothing that comes before it.
-      const gone = random.next() < 0.5 ? path : (paths[0] ?? path);
+      const gone = random.next() < 0.4 ? path : (paths[0] ?? path);
       files.drop(gone);
       return `${gone} is gone`;
     }
