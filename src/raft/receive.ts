@@ -35,11 +35,15 @@ import {
 } from './snapshot.ts';
 import type { Leader, RaftState } from './state.ts';
 
+/** Terms rise by one at an election: with one every 150 ms these are five thousand years. What is further ahead is a damaged message, and
+ * to adopt it could leave no term for the next election, on any node and for good. */
+const MAX_TERM_LEAP = 2 ** 40;
+
 /** A request is answered whoever sends it: the sender may be a member by a configuration that has not come here yet, and a
  * node that waited for that might wait for ever (dissertation 4.1). The host has made sure that it is of this cluster. An
  * answer counts only from those it was asked of. */
 export function receive(state: RaftState, from: NodeId, message: Message): void {
-  if (from === state.id) return undefined;
+  if (from === state.id || message.term - state.term > MAX_TERM_LEAP) return undefined;
   if (state.gone.size > 0) state.gone.delete(from);
   // A question that changes nothing: it must not move the term either.
   if (message.kind === 'preVote') return handlePreVote(state, from, message);

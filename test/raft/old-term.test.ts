@@ -7,8 +7,10 @@ import {
   becomeLeader,
   entries,
   heartbeat,
+  inTerm,
   n2,
   n3,
+  requestVote,
   sentTo,
   startNode,
 } from './lone-node.ts';
@@ -67,5 +69,32 @@ describe('an answer to a leader of an earlier term', () => {
       leader.receive(n2, answer);
     }
     expect(leader.answers('appendEntries')).toEqual([]);
+  });
+});
+
+describe('a term that no cluster reaches', () => {
+  const far = Number.MAX_SAFE_INTEGER;
+
+  test('is not adopted, or no election could follow', () => {
+    for (const message of [
+      heartbeat(far, 0, 1),
+      appendEntries(far, [0, 0], []),
+      { ...requestVote(far, [9, far]), transfer: true },
+      { kind: 'preVoteResponse', term: inTerm(far), voteGranted: false } as const,
+    ]) {
+      const node = startNode({ term: 3, log: entries(1) });
+      node.receive(n2, message);
+      expect(node.settle().sent, message.kind).toEqual([]);
+      expect(node.raft.view(), message.kind).toMatchObject({ term: 3, leader: undefined });
+      expect(() => becomeLeader(node)).not.toThrow();
+    }
+  });
+
+  test('is one 2^40 ahead, not one before that', () => {
+    const node = startNode({ term: 3, log: entries(1) });
+    node.receive(n2, heartbeat(2 ** 40 + 4, 0, 1));
+    expect(node.raft.view().term).toBe(3);
+    node.receive(n2, heartbeat(2 ** 40 + 3, 0, 1));
+    expect(node.raft.view().term).toBe(2 ** 40 + 3);
   });
 });
