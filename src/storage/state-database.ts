@@ -22,6 +22,8 @@ export type Database = ClassicLevel<string, Uint8Array>;
 // LevelDB hands rows over in blocks of this size; its default of 16 KiB makes a scan several times slower.
 const scanBlockBytes = 1024 * 1024;
 const scanRows = 4096;
+/** There once LevelDB has begun to take records, and not before its first CURRENT is. */
+const recordsFile = /^\d+\.(ldb|sst|log)$/;
 const lockedForMs = 2_000;
 const lockedPollMs = 50;
 
@@ -38,8 +40,12 @@ export interface VerifyOptions extends ContentOptions {
 
 /** The directory exists. @throws UnknownFormatError */
 export async function openVerified(directory: string, options: VerifyOptions): Promise<Attempt> {
-  const isNew = (await options.files.list(directory)).length === 0;
-  const crash = isNew ? undefined : await options.crashOf(directory);
+  const names = await options.files.list(directory);
+  // LevelDB would take it for a new one, begin anew beside its tables, and delete them.
+  if (!names.includes('CURRENT') && names.some((name) => recordsFile.test(name))) {
+    return { kind: 'unusable', reason: 'its CURRENT is missing' };
+  }
+  const crash = names.length === 0 ? undefined : await options.crashOf(directory);
   if (crash !== undefined) return { kind: 'unusable', reason: crash };
   const database = databaseAt(directory);
   try {

@@ -112,6 +112,21 @@ describe('a damaged file of LevelDB', () => {
     expect(await outcomeOf(pattern, (path) => rm(path))).not.toBe('exact');
   });
 
+  test('CURRENT deleted is said, also where LevelDB would find no record and begin anew', async () => {
+    const directory = await mkdtemp(join(root, 'copy-'));
+    await cp(pristine, directory, { recursive: true });
+    const level = new ClassicLevel(directory);
+    await level.open();
+    await level.compactRange('', '\u{10ffff}');
+    await level.close();
+    await rm(join(directory, 'CURRENT'));
+    const store = await open(directory);
+    expect(store.discarded).toBe('its CURRENT is missing');
+    expect(contentOf(store.image.records)).toEqual({});
+    await store.close();
+    await rm(directory, { recursive: true });
+  });
+
   test('LOCK deleted: exact', async () => {
     expect(await outcomeOf(/^LOCK$/, (path) => rm(path))).toBe('exact');
   });
