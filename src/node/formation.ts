@@ -75,13 +75,14 @@ export function createFormation(options: FormationOptions): Formation {
       return agreed ? own : undefined;
     },
     problem() {
+      const old = others.filter((peer) => (reached.get(peer)?.clusterUuid ?? '') !== '');
+      if (old.length > 0) {
+        const belong = old.length === 1 ? 'belongs' : 'belong';
+        return `the cluster has not formed here: ${enumerate(old)} already ${belong} to one. Where this node is to be added to that, start it with --join`;
+      }
       const missing = others.filter((peer) => !reached.has(peer));
       if (missing.length > 0) {
         return `the cluster has not formed: waiting for ${enumerate(missing)} to be reached`;
-      }
-      const old = others.filter((peer) => reached.get(peer)?.clusterUuid !== '');
-      if (old.length > 0) {
-        return `the cluster has not formed here: ${enumerate(old)} already belong to one, waiting to hear of it`;
       }
       const uuid = proposal()?.clusterUuid;
       const silent = others.filter((peer) => told.get(peer)?.proposedUuid !== uuid);
