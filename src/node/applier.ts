@@ -10,6 +10,7 @@ import {
   decodeCommand,
   type Registry,
 } from '../registry/index.ts';
+import { HASH_INTERVAL } from './hash-comparison.ts';
 import type { StateImage } from './ports.ts';
 
 /** Where the state machine stands: the last applied entry, and the configuration in effect there. */
@@ -53,8 +54,6 @@ export interface ApplierHost {
   readonly hashDue: (index: LogIndex, hash: string) => void;
 }
 
-/** Nodes compare their state hashes at every multiple of this. */
-const HASH_INTERVAL = 1024;
 /** Entries applied in one turn, so that a long replay does not silence the node. */
 export const SLICE = 2048;
 

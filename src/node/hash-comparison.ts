@@ -14,15 +14,29 @@ export interface HashComparison {
   report(from: NodeId, index: LogIndex, hash: string): HashVerdict;
 }
 
+/** Nodes compare their state hashes at every multiple of this. */
+export const HASH_INTERVAL = 1024;
+/** Indexes beyond this node's own at most: a node that is further ahead is compared at later ones. So the newest ones remembered, however
+ * absurd what members say, are never those of the future alone. */
+const AHEAD = 64;
 /** Indexes remembered, the newest ones: a node that lags further is compared at later ones. */
-const REMEMBERED = 64;
+const REMEMBERED = 2 * AHEAD;
 const NOTHING: HashVerdict = { kind: 'nothing' };
 
-/** All members are compared, learners too; a majority is one of those that vote now. `record`: the configuration in effect. */
-export function createHashComparison(
-  self: NodeId,
-  record: () => Pick<ClusterRecord, 'members'> | undefined,
-): HashComparison {
+export interface HashComparisonHost {
+  readonly self: NodeId;
+  /** The configuration in effect. */
+  readonly record: () => Pick<ClusterRecord, 'members'> | undefined;
+  /** What this node has applied. */
+  readonly appliedIndex: () => LogIndex;
+}
+
+/** All members are compared, learners too; a majority is one of those that vote now. */
+export function createHashComparison({
+  self,
+  record,
+  appliedIndex,
+}: HashComparisonHost): HashComparison {
   const reports = new Map<LogIndex, Map<NodeId, string>>();
 
   const judge = (index: LogIndex, hashes: ReadonlyMap<NodeId, string>): HashVerdict => {
@@ -47,6 +61,9 @@ export function createHashComparison(
     report(from, index, hash) {
       const known = record()?.members.some(({ nodeId }) => nodeId === from) === true;
       if (!known && from !== self) return NOTHING;
+      if (index % HASH_INTERVAL !== 0 || index > appliedIndex() + AHEAD * HASH_INTERVAL) {
+        return NOTHING;
+      }
       const hashes = reports.get(index) ?? new Map<NodeId, string>();
       hashes.set(from, hash);
       reports.set(index, hashes);

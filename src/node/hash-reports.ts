@@ -8,6 +8,8 @@ export interface HashReportsHost {
   readonly parts: NodeParts;
   /** The configuration in effect. */
   readonly record: () => ClusterRecord | undefined;
+  /** What this node has applied. */
+  readonly appliedIndex: () => LogIndex;
   /** False while the log is replayed: what it gave in the past, the others have compared. */
   readonly telling: () => boolean;
 }
@@ -19,7 +21,9 @@ export class HashReports {
 
   constructor(host: HashReportsHost) {
     this.#host = host;
-    this.#comparison = createHashComparison(host.parts.options.self.nodeId, host.record);
+    const { record, appliedIndex } = host;
+    const { nodeId: self } = host.parts.options.self;
+    this.#comparison = createHashComparison({ self, record, appliedIndex });
   }
 
   /** One plain sentence once this node's state was seen to differ from another's. */

@@ -87,11 +87,7 @@ export class NodeLife {
     const { parts } = this;
     this.members = assembleMembers({ parts, roster: this.roster, peers: this.peers, engine });
     this.#returns = assembleReturns({ parts, roster: this.roster, peers: this.peers, engine });
-    this.hashes = new HashReports({
-      parts,
-      record: () => this.roster.record,
-      telling: () => this.#engine !== undefined,
-    });
+    this.hashes = this.#createHashReports();
     this.#applier = this.#createApplier();
     this.health = new Health({
       clock,
@@ -223,6 +219,15 @@ export class NodeLife {
 
   get #removed(): boolean {
     return this.roster.standing === 'removed' || this.peers.saidToBeRemoved;
+  }
+
+  #createHashReports(): HashReports {
+    return new HashReports({
+      parts: this.parts,
+      record: () => this.roster.record,
+      appliedIndex: () => this.applied.index,
+      telling: () => this.#engine !== undefined,
+    });
   }
 
   #createApplier(): Applier {

@@ -111,9 +111,12 @@ export class PeerDesk {
         return this.#serveLastHeartbeat(from, frame);
       case 'lastHeartbeatResponse':
         return this.#conclude(frame.id, frame.unixTimeMs);
+      // What these say convicts a node or stops writes: a stranger under a member's name is not asked (G12, G14).
       case 'stateHash':
+        if (!this.#host.answersAsMember(from)) return;
         return this.#host.stateHash(from, frame.index, frame.hash);
       case 'diskReport':
+        if (!this.#host.answersAsMember(from)) return;
         return room.heard(from, frame.short);
       case 'snapshotRequest':
         if (!this.#host.trusted(from)) return;

@@ -1,7 +1,9 @@
 // Two data-dirs under one name (G14): what one of them holds is never counted for the other, whatever it has heard of.
 import { describe, expect, test } from 'vitest';
-import { nodeId } from '../../src/lib/ids.ts';
+import { logIndex, nodeId, term } from '../../src/lib/ids.ts';
+import { NEWEST_FRAME, type PeerFrame } from '../../src/node/peer-protocol.ts';
 import { MemoryCluster, registration } from '../support/memory-cluster.ts';
+import { sampleHello } from '../support/peer-frames.ts';
 
 const stranger = {
   nodeId: nodeId('n9'),
@@ -104,5 +106,56 @@ describe('a node that comes back under the name of its former self', () => {
     await cluster.startNode('n2');
     await cluster.level();
     expect(cluster.fatals).toEqual([]);
+  });
+});
+
+async function say(cluster: MemoryCluster, to: string, frames: readonly PeerFrame[]) {
+  for (const id of cluster.ids.filter((other) => other !== to)) {
+    const address = `memory:stranger-${id}`;
+    const transport = cluster.network.transport(nodeId(id), cluster.clock, address);
+    await transport.start({
+      hello: () => ({
+        ...sampleHello(id, to),
+        peerAddress: address,
+        clusterId: 'test',
+        clusterUuid: cluster.disk(to).formed ?? '',
+        lastTerm: term(1_000_000),
+        newestFrame: NEWEST_FRAME,
+      }),
+      admit: () => undefined,
+      onFrames: () => undefined,
+      onConnected: (peer) => transport.send(peer, frames),
+      onBroken: () => undefined,
+      onGone: () => undefined,
+      onRefused: () => undefined,
+    });
+    transport.connect([{ nodeId: nodeId(to), address: `memory:${to}` }]);
+  }
+  await cluster.clock.advance(10);
+}
+
+describe('strangers under the names of members, who know the uuid and say a term that nobody has reached', () => {
+  test('do not convict a node with what they say its state should be (G12)', async () => {
+    const cluster = await MemoryCluster.elected();
+    const leader = cluster.leader() ?? '';
+    for (let round = 0; round < 6; round++) {
+      const writes = Array.from({ length: 200 }, (_, at) =>
+        cluster.write(leader, registration(`i-${round}-${at}`)),
+      );
+      await cluster.finish(Promise.all(writes));
+    }
+    await cluster.level();
+    const [follower = ''] = cluster.followers();
+    expect(cluster.node(follower).status().appliedIndex).toBeGreaterThan(1024);
+    await say(cluster, follower, [{ kind: 'stateHash', index: logIndex(1024), hash: 'astray' }]);
+    expect(cluster.fatals).toEqual([]);
+    expect(cluster.node(follower).status().problems.join()).not.toContain('differs');
+  });
+
+  test('do not stop the writes with what they say of their disks', async () => {
+    const cluster = await MemoryCluster.elected();
+    const leader = cluster.leader() ?? '';
+    await say(cluster, leader, [{ kind: 'diskReport', freeBytes: 0, short: true }]);
+    expect(cluster.node(leader).status().problems.join()).not.toContain('disk_reserve_bytes');
   });
 });

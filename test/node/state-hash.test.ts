@@ -1,6 +1,6 @@
 // A node whose state is not what was applied goes, the leader too; the others stay (G12).
 import { describe, expect, test } from 'vitest';
-import { logIndex, nodeId, revision } from '../../src/lib/ids.ts';
+import { logIndex, type NodeId, nodeId, revision } from '../../src/lib/ids.ts';
 import { createHashComparison } from '../../src/node/hash-comparison.ts';
 import { registryDefaults } from '../../src/registry/index.ts';
 import { MemoryCluster, registration } from '../support/memory-cluster.ts';
@@ -89,9 +89,11 @@ describe('the comparison', () => {
   const index = logIndex(1024);
   const unknown = { incarnation: '', peerAddress: '', clientAddress: '' };
   const abc = { members: [a, b, c].map((id) => ({ ...unknown, nodeId: id, learner: false })) };
+  const comparisonOf = (self: NodeId, record = () => abc, applied = 1024) =>
+    createHashComparison({ self, record, appliedIndex: () => logIndex(applied) });
 
   test('convicts nobody while no majority agrees', () => {
-    const comparison = createHashComparison(a, () => abc);
+    const comparison = comparisonOf(a);
     expect(comparison.report(a, index, 'x')).toEqual({ kind: 'nothing' });
     expect(comparison.report(b, index, 'y')).toEqual({ kind: 'differs', index, peers: [b] });
     expect(comparison.report(c, index, 'z')).toEqual({ kind: 'differs', index, peers: [b, c] });
@@ -105,14 +107,14 @@ describe('the comparison', () => {
       [c, b, a],
     ];
     for (const order of orders) {
-      const comparison = createHashComparison(a, () => abc);
+      const comparison = comparisonOf(a);
       const verdicts = order.map((node) => comparison.report(node, index, node === a ? 'x' : 'y'));
       expect(verdicts.at(-1)?.kind).toBe('outvoted');
     }
   });
 
   test('counts each node once and strangers not at all', () => {
-    const comparison = createHashComparison(a, () => abc);
+    const comparison = comparisonOf(a);
     comparison.report(a, index, 'x');
     comparison.report(b, index, 'y');
     expect(comparison.report(b, index, 'y').kind).toBe('differs');
@@ -121,11 +123,11 @@ describe('the comparison', () => {
 
   test('hears learners too, and lets only those convict who vote', () => {
     const members = abc.members.map((member) => ({ ...member, learner: member.nodeId === c }));
-    const comparison = createHashComparison(c, () => ({ members }));
+    const comparison = comparisonOf(c, () => ({ members }));
     comparison.report(c, index, 'x');
     expect(comparison.report(a, index, 'y')).toEqual({ kind: 'differs', index, peers: [a] });
     expect(comparison.report(b, index, 'y').kind).toBe('outvoted');
-    const voter = createHashComparison(a, () => ({ members }));
+    const voter = comparisonOf(a, () => ({ members }));
     voter.report(a, index, 'x');
     voter.report(c, index, 'y');
     expect(voter.report(nodeId('b'), index, 'x').kind).toBe('differs');
@@ -133,7 +135,7 @@ describe('the comparison', () => {
 
   test('follows the members as they change', () => {
     let members = abc.members.slice(0, 1);
-    const comparison = createHashComparison(a, () => ({ members }));
+    const comparison = comparisonOf(a, () => ({ members }));
     comparison.report(a, index, 'x');
     expect(comparison.report(b, index, 'y').kind).toBe('nothing');
     members = abc.members;
@@ -142,9 +144,22 @@ describe('the comparison', () => {
   });
 
   test('remembers a bounded number of indexes, the newest', () => {
-    const comparison = createHashComparison(a, () => abc);
-    for (let at = 1; at <= 100; at++) comparison.report(b, logIndex(at * 1024), 'y');
-    expect(comparison.report(a, logIndex(1024), 'x').kind).toBe('nothing');
-    expect(comparison.report(a, logIndex(100 * 1024), 'x').kind).toBe('differs');
+    const comparison = comparisonOf(a, () => abc, 200 * 1024);
+    for (let at = 1; at <= 200; at++) comparison.report(b, logIndex(at * 1024), 'y');
+    expect(comparison.report(a, logIndex(72 * 1024), 'x').kind).toBe('nothing');
+    expect(comparison.report(a, logIndex(73 * 1024), 'x').kind).toBe('differs');
+    expect(comparison.report(a, logIndex(200 * 1024), 'x').kind).toBe('differs');
+  });
+
+  test('keeps its own indexes whatever a member says of ones that nobody has reached (G12)', () => {
+    const comparison = comparisonOf(a);
+    comparison.report(a, index, 'x');
+    for (let at = 1; at <= 1000; at++) comparison.report(b, logIndex(at * 2 ** 40), 'y');
+    for (let at = 2; at <= 1000; at++) comparison.report(b, logIndex(at * 1024), 'y');
+    expect(comparison.report(b, logIndex(1025), 'y').kind).toBe('nothing');
+    expect(comparison.report(c, index, 'y').kind).toBe('differs');
+    // One that is ahead is compared once this node has got there, up to 64 indexes further.
+    expect(comparison.report(a, logIndex(65 * 1024), 'x').kind).toBe('differs');
+    expect(comparison.report(a, logIndex(66 * 1024), 'x').kind).toBe('nothing');
   });
 });
