@@ -69,11 +69,11 @@ function drawDamage(random: Random, { nodes }: Parameters): DamageAction {
     const how = chunkDamages[random.integer(0, chunkDamages.length)] ?? 'bit';
     return { kind: 'garble', how, times: random.integer(1, 4) };
   }
-  if (what < 0.3) {
-    const how = random.next() < 0.5 ? 'sealed' : 'otherSealed';
+  if (what < 0.35) {
+    const how = random.next() < 0.3 ? 'sealed' : 'otherSealed';
     return { kind: 'damageState', node, how, live: false, ageMs, downMs };
   }
-  if (what < 0.65) {
+  if (what < 0.67) {
     const how = stateDamages[random.integer(0, stateDamages.length)] ?? 'record';
     const live = LIVE.includes(how) && random.next() < 0.6;
     return { kind: 'damageState', node, how, live, ageMs, downMs };

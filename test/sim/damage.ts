@@ -24,7 +24,7 @@ export interface DamageWorld {
 /** Losses in a row that a machine may have before it is back; eight are the end of its patience. */
 const MAX_LOSSES = 3;
 /** How often it is looked whether a log has gone on. */
-const MAX_WAITS = 8;
+const MAX_WAITS = 3;
 
 const isImpaired = ({ lost, rotten, hollow, state }: Machine): boolean =>
   lost || rotten || hollow || state.damaged;
@@ -73,8 +73,14 @@ export class Damage {
     const waits = how === 'old' || how === 'drop';
     if (waits) return this.#onceSealed(machine, action, before, MAX_WAITS);
     if (!live || how === 'zeroSector') return this.#damageLog(machine, action, { before });
-    // Where nothing is read again it would be met at a start, as what is damaged while the node is down.
-    machine.disk.aimAtRead((place) => this.#damageLog(machine, action, { before, place }));
+    // Where nothing is read again it would be met at a start, as what is damaged while the node is down: so it strikes who reads next.
+    const machines = [...this.#world.machines.values()];
+    for (const one of machines) {
+      one.disk.aimAtRead((place) => {
+        for (const { disk } of machines) disk.aimAtRead(undefined);
+        this.#damageLog(one, action, { before, place });
+      });
+    }
   }
 
   /** Once the log goes on in another segment: one that is as it was, or gone, is then in the middle of what is needed. */

@@ -93,7 +93,7 @@ export class SimDisk {
   }
 
   /** Runs `strike` when the next entries are read back, before their first bytes are. */
-  aimAtRead(strike: ReadStrike): void {
+  aimAtRead(strike: ReadStrike | undefined): void {
     this.#aimedAtEntries = strike;
   }
 
