@@ -1,6 +1,6 @@
 // A backup as a file: written under a name of its own, made durable, read back and verified, and only then given its name. What
 // bears the name is therefore always a whole backup, the one before or this one.
-import { open, rename, rm, stat } from 'node:fs/promises';
+import { type FileHandle, open, rename, rm } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { type BackupPart, type BackupPreface, decodeBackup } from '../node/backup-stream.ts';
@@ -56,12 +56,53 @@ export async function writeBackup(
 
 /** Reads all of it: checksums, number of records, hash of the state. Throws DamagedBackupError, UnknownFormatError. */
 export async function verifyBackup(path: string): Promise<BackupSummary> {
+  const backup = await VerifiedBackup.open(path);
+  await backup.close();
+  return backup.summary;
+}
+
+/** A backup that was verified and is still open: what is read is that very file, whatever takes its name meanwhile, as the next backup
+ * does. Who makes something of the records compares their hash again: a file may also be written to in its place. */
+export class VerifiedBackup {
+  readonly summary: BackupSummary;
+  readonly #path: string;
+  readonly #file: FileHandle;
+
+  private constructor(path: string, file: FileHandle, summary: BackupSummary) {
+    this.#path = path;
+    this.#file = file;
+    this.summary = summary;
+  }
+
+  /** Throws as verifyBackup. */
+  static async open(path: string): Promise<VerifiedBackup> {
+    const file = await open(path, 'r');
+    try {
+      return new VerifiedBackup(path, file, await summaryOf(path, file));
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  /** All records, block by block, from the first one at each call. Throws DamagedBackupError. */
+  async *records(): AsyncGenerator<readonly StoredRecord[], void, undefined> {
+    for await (const part of partsOf(this.#path, this.#file))
+      if (part.kind === 'records') yield part.records;
+  }
+
+  close(): Promise<void> {
+    return this.#file.close();
+  }
+}
+
+async function summaryOf(path: string, file: FileHandle): Promise<BackupSummary> {
   const hasher = imageHasher();
   let preface: BackupPreface | undefined;
   let header: StreamHeader | undefined;
   let records = 0;
   let total = 0;
-  for await (const part of partsOf(path)) {
+  for await (const part of partsOf(path, file)) {
     if (part.kind === 'preface') preface = part.preface;
     else if (part.kind === 'header') header = part.header;
     else if (part.kind === 'end') total = part.total;
@@ -82,25 +123,22 @@ export async function verifyBackup(path: string): Promise<BackupSummary> {
     const told = `its records have the hash ${hash} instead of ${expected}`;
     throw new DamagedBackupError(path, `${told}: the state store it was made of is damaged`);
   }
-  return { preface, header, records, bytes: (await stat(path)).size };
+  return { preface, header, records, bytes: (await file.stat()).size };
 }
 
-/** The records of a backup, block by block. Throws DamagedBackupError. */
-export async function* recordsOf(
+async function* partsOf(
   path: string,
-): AsyncGenerator<readonly StoredRecord[], void, undefined> {
-  for await (const part of partsOf(path)) if (part.kind === 'records') yield part.records;
-}
-
-async function* partsOf(path: string): AsyncGenerator<BackupPart, void, undefined> {
-  const file = await open(path, 'r');
+  file: FileHandle,
+): AsyncGenerator<BackupPart, void, undefined> {
+  let at = 0;
   const read = async (count: number): Promise<Buffer> => {
     const bytes = Buffer.allocUnsafeSlow(count);
     let done = 0;
     while (done < count) {
-      const { bytesRead } = await file.read(bytes, done, count - done);
+      const { bytesRead } = await file.read(bytes, done, count - done, at);
       if (bytesRead === 0) break;
       done += bytesRead;
+      at += bytesRead;
     }
     return bytes.subarray(0, done);
   };
@@ -110,7 +148,5 @@ async function* partsOf(path: string): AsyncGenerator<BackupPart, void, undefine
     if (error instanceof UnknownFormatError) throw error.in(path);
     if (!(error instanceof SnapshotFormatError)) throw error;
     throw new DamagedBackupError(path, error);
-  } finally {
-    await file.close();
   }
 }

@@ -4,11 +4,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { logIndex, nodeId, type Revision, revision, term } from '../lib/ids.ts';
+import { SnapshotMismatch } from '../lib/snapshot-mismatch.ts';
 import { clusterRecordOf, encodeClusterRecord } from '../node/cluster-record.ts';
 import type { SnapshotHeader } from '../node/ports.ts';
 import { imageHasher, type RegistryMeta, type StoredRecord } from '../registry/index.ts';
+import { checkLocked, isSound } from './data-check.ts';
 import { EPOCH_BUILT as BUILT } from './epoch-place.ts';
-import { DiskError } from './errors.ts';
+import { DataDirError, DiskError } from './errors.ts';
 import { epochRevision } from './epoch-revision.ts';
 import { readIdentity, writeIdentity } from './identity.ts';
 import { DAMAGED_LOG } from './lost-data.ts';
@@ -42,11 +44,13 @@ export interface Epoch {
   readonly revision: Revision;
 }
 
+const UNCHANGED = 'Nothing was put in place: run the command again';
 const FIRST = logIndex(1);
 const FIRST_SEGMENT_BYTES = 1 << 20;
 
-/** Builds the epoch beside what the directory holds, durable and whole when it resolves; `enterEpoch` puts it in place. What an
- * interrupted call left is removed first, and what this one has made where it fails. The caller holds the lock of the directory. */
+/** Builds the epoch beside what the directory holds, durable, read back and whole when it resolves; `enterEpoch` puts it in place. What an
+ * interrupted call left is removed first, and what this one has made where it fails. The caller holds the lock of the directory.
+ * @throws DataDirError 11: the source is not what its metadata says, or what was written does not read as it should. DiskError 10. */
 export async function buildEpoch(directory: string, plan: EpochPlan): Promise<Epoch> {
   try {
     return await build(directory, plan);
@@ -85,6 +89,7 @@ async function build(directory: string, plan: EpochPlan): Promise<Epoch> {
     clusterUuid,
   });
   await stateFiles.syncDirectory(directory);
+  await confirmSound(built);
   return { clusterUuid, incarnation, revision: at };
 }
 
@@ -94,9 +99,23 @@ async function metaAt({ meta, records }: EpochSource, at: Revision): Promise<Reg
   for await (const batch of records()) for (const record of batch) hasher.add(record);
   const { revision: from, registryTimeMs, hash: expected } = meta;
   const hash = hasher.hash(revision(from), registryTimeMs);
-  if (hash !== expected)
-    throw new Error(`the records have the hash ${hash} instead of ${expected}`);
+  if (hash !== expected) {
+    const told = `the records have the hash ${hash} instead of ${expected}`;
+    throw new DataDirError(11, `What is read is not what was verified: ${told}. ${UNCHANGED}`);
+  }
   return { revision: at, registryTimeMs, hash: hasher.hash(at, registryTimeMs) };
+}
+
+/** What was written reads as it should. The caller holds the lock. */
+export async function confirmSound(directory: string): Promise<void> {
+  const check = await checkLocked(directory);
+  if (isSound(check)) return;
+  const wrong = check.findings.filter(({ verdict }) => verdict === 'damaged');
+  const words = wrong.map(({ text }) => text).join(' ');
+  throw new DataDirError(
+    11,
+    `What was written to ${directory} does not read as it should: ${words}`,
+  );
 }
 
 async function writeState(
@@ -124,7 +143,11 @@ async function writeState(
   const stage = await openStage(host, header);
   try {
     for await (const batch of records()) await stage.add(batch);
-    await stage.seal();
+    await stage.seal().catch((error: unknown) => {
+      if (!(error instanceof SnapshotMismatch)) throw error;
+      const told = `What was written is not what was verified: ${error.message}. ${UNCHANGED}`;
+      throw new DataDirError(11, told, error);
+    });
   } finally {
     await stage.abandon();
   }

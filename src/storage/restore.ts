@@ -1,9 +1,8 @@
 // `rollcall snapshot restore`: an empty directory becomes the only voter of a new cluster epoch that begins with a backup.
 import { randomBytes } from 'node:crypto';
 import { resolve } from 'node:path';
-import { type BackupSummary, recordsOf, verifyBackup } from './backup-file.ts';
+import { type BackupSummary, VerifiedBackup } from './backup-file.ts';
 import { lockDataDir } from './data-dir-lock.ts';
-import { checkLocked, isSound } from './data-check.ts';
 import { buildEpoch, type Epoch, type EpochPlan, enterEpoch } from './epoch.ts';
 import { EPOCH_BUILT } from './epoch-place.ts';
 import { DataDirError } from './errors.ts';
@@ -15,28 +14,38 @@ export interface Restored extends Epoch {
   readonly backup: BackupSummary;
 }
 
-/** Verifies the file before anything is written, and what was written afterwards.
- * @throws DamagedBackupError 11; DataDirError 14: in use, or not empty; DiskError 10. */
+/** Verifies the file before anything is written, and what was written before it takes its place.
+ * @throws DamagedBackupError 11; DataDirError 11: what was written is not what was verified, and is gone; DataDirError 14: in use, or not
+ * empty; DiskError 10. */
 export async function restoreBackup(
   file: string,
   path: string,
   plan: RestorePlan,
 ): Promise<Restored> {
-  const backup = await verifyBackup(file);
-  const { meta } = backup.header;
-  checkClock(plan.unixNowMs, backup);
-  const directory = resolve(path);
+  const backup = await VerifiedBackup.open(file);
+  try {
+    return await restoreFrom(backup, resolve(path), plan);
+  } finally {
+    await backup.close();
+  }
+}
+
+async function restoreFrom(
+  backup: VerifiedBackup,
+  directory: string,
+  plan: RestorePlan,
+): Promise<Restored> {
+  const { summary } = backup;
+  checkClock(plan.unixNowMs, summary);
   await stateFiles.makeDirectory(directory);
   const lock = await lockDataDir(directory, randomBytes(8).toString('hex'));
   try {
     await clear(directory);
-    const epoch = await buildEpoch(directory, {
-      ...plan,
-      source: { meta, records: () => recordsOf(file) },
-    });
+    const { meta } = summary.header;
+    const source = { meta, records: () => backup.records() };
+    const epoch = await buildEpoch(directory, { ...plan, source });
     await enterEpoch(directory);
-    await confirmSound(directory);
-    return { ...epoch, backup };
+    return { ...epoch, backup: summary };
   } finally {
     await lock.release();
   }
@@ -65,16 +74,4 @@ async function clear(directory: string): Promise<void> {
   }
   // The others first: without the mark they would be somebody's data.
   for (const name of ['state', 'wal', EPOCH_BUILT]) await stateFiles.remove(`${directory}/${name}`);
-}
-
-/** What was written reads as it should. The caller holds the lock. */
-export async function confirmSound(directory: string): Promise<void> {
-  const check = await checkLocked(directory);
-  if (isSound(check)) return;
-  const wrong = check.findings.filter(({ verdict }) => verdict === 'damaged');
-  const words = wrong.map(({ text }) => text).join(' ');
-  throw new DataDirError(
-    11,
-    `What was written to ${directory} does not read as it should: ${words}`,
-  );
 }

@@ -9,12 +9,18 @@ import type { Member } from '../node/peer-protocol.ts';
 import { decodeCommand, type StoredRecord } from '../registry/index.ts';
 import { lockDataDir } from './data-dir-lock.ts';
 import { type Rebuilt, rebuild, type SurveyedState, surveyState } from './data-survey.ts';
-import { buildEpoch, type Epoch, type EpochSource, enterEpoch, unfinishedEpoch } from './epoch.ts';
+import {
+  buildEpoch,
+  confirmSound,
+  type Epoch,
+  type EpochSource,
+  enterEpoch,
+  unfinishedEpoch,
+} from './epoch.ts';
 import { DamagedLogError, DataDirError } from './errors.ts';
 import { withFrozen } from './frozen-state.ts';
 import { type Identity, readIdentity } from './identity.ts';
 import { registryKey } from './keys.ts';
-import { confirmSound } from './restore.ts';
 import { databaseAt, type Database } from './state-database.ts';
 import { type InspectedLog, inspectLog } from './wal/inspect.ts';
 
@@ -105,7 +111,6 @@ async function recoverLocked(directory: string, plan: RecoverPlan): Promise<Reco
     }),
   );
   const former = await enterEpoch(directory);
-  await confirmSound(directory);
   return { kind: 'recovered', former, survivor, epoch };
 }
 

@@ -1,6 +1,6 @@
 // What a data-dir or a backup holds, as plain values that can be written down and compared.
 import { createRegistryLoader, type StoredRecord } from '../../src/registry/index.ts';
-import { recordsOf, verifyBackup } from '../../src/storage/backup-file.ts';
+import { VerifiedBackup } from '../../src/storage/backup-file.ts';
 import { checkData } from '../../src/storage/data-check.ts';
 import type { Finding } from '../../src/storage/data-finding.ts';
 import { decodeClusterRecord } from '../../src/node/cluster-record.ts';
@@ -70,9 +70,11 @@ export interface BackupPortrait {
 }
 
 export async function portraitOfBackup(path: string): Promise<BackupPortrait> {
-  const { preface, header, records } = await verifyBackup(path);
+  const backup = await VerifiedBackup.open(path);
+  const { preface, header, records } = backup.summary;
   const all: StoredRecord[] = [];
-  for await (const part of recordsOf(path)) all.push(...part);
+  for await (const part of backup.records()) all.push(...part);
+  await backup.close();
   const loader = createRegistryLoader();
   loader.add(all);
   const loaded = present(loader.finish(header.meta), 'a verified backup has its hash');

@@ -1,5 +1,14 @@
 // A restored data-dir: one voter of a cluster that was never there before, with exactly what the backup holds.
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -110,6 +119,53 @@ describe('a restored data-dir', () => {
     const directory = join(root, 'n1');
     await expect(restoreBackup(file, directory, plan)).rejects.toMatchObject({ exitCode: 11 });
     expect(readdirSync(root)).toEqual(['backup']);
+  });
+
+  /** What happens to the file once it is verified: the clock is asked then. */
+  const meanwhile = (change: () => void) => ({
+    ...plan,
+    get unixNowMs() {
+      change();
+      return later;
+    },
+  });
+
+  test('holds what was verified, though another backup takes the name of the file meanwhile', async () => {
+    const next = join(root, 'next');
+    await writeBackup(next, backupParts(contentOf(40)), 'x');
+    const replaced = meanwhile(() => {
+      if (existsSync(next)) renameSync(next, file);
+    });
+    const directory = join(root, 'n1');
+    const restored = await restoreBackup(file, directory, replaced);
+    expect(restored.backup.header.meta).toEqual(content.meta);
+    expect((await opened(directory)).records).toEqual(sorted(content.records));
+  });
+
+  test('is not made of a file that is written to meanwhile: nothing is put in place', async () => {
+    const next = join(root, 'next');
+    await writeBackup(next, backupParts(contentOf(40)), 'x');
+    const rewritten = meanwhile(() => writeFileSync(file, readFileSync(next)));
+    const directory = join(root, 'n1');
+    await expect(restoreBackup(file, directory, rewritten)).rejects.toMatchObject({
+      exitCode: 11,
+      message: expect.stringContaining('not what was verified'),
+    });
+    expect(readdirSync(directory)).toEqual([]);
+  });
+
+  test('is read back before it takes its place: records that no registry reads are not put there', async () => {
+    const [first, ...others] = content.records;
+    const strange = { key: first?.key ?? '', value: Buffer.from('no record') };
+    const hasher = imageHasher();
+    const records = [strange, ...others];
+    for (const record of records) hasher.add(record);
+    const { revision, registryTimeMs } = content.meta;
+    const meta = { ...content.meta, hash: hasher.hash(revision, registryTimeMs) };
+    await writeBackup(file, backupParts({ records, meta }), 'x');
+    const directory = join(root, 'n1');
+    await expect(restoreBackup(file, directory, plan)).rejects.toMatchObject({ exitCode: 11 });
+    expect(readdirSync(directory)).toEqual([]);
   });
 
   test('is not made where something is already, and what is there stays', async () => {
