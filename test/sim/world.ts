@@ -14,7 +14,8 @@ import type { Member, MemberIdentity } from '../../src/node/peer-protocol.ts';
 import { askToJoin } from './joiner.ts';
 import { Operator } from './operator.ts';
 import { SimNetwork } from './network.ts';
-import { createNodeLog } from './node-log.ts';
+import { createNodeLog, type NodeLogHost } from './node-log.ts';
+import { pictureOf } from './picture.ts';
 import type { Plan, Planned } from './plan.ts';
 import { probe } from './probe.ts';
 import { read, walk } from './reader.ts';
@@ -77,15 +78,7 @@ export class World {
       maxPromotionLag,
     );
     this.network = new SimNetwork(timeline, parameters.network, this.#random('network'));
-    const { tell } = options;
-    const logHost = {
-      timeline,
-      coverage,
-      leads: (node: string, term: number): void => this.#leads(node, term),
-      pulls: (node: string, source: string): void => this.#faults.pullBegan(node, source),
-      scrubbed: (node: string, tookMs: number): void => this.#scrubbed(node, tookMs),
-      tell: tell && ((node: string, line: string): void => tell(timeline.nowMs, node, line)),
-    };
+    const logHost = this.#logHost();
     const { network, ledger } = this;
     network.said = (from, to, message) => ledger.messages.said(from, to, message);
     const log = (node: string) => createNodeLog(logHost, node);
@@ -103,14 +96,7 @@ export class World {
       highestTerm: () => this.highestTerm,
       handOvers: () => coverage.of('transfersStarted'),
     });
-    const shortage = new Shortage({
-      timeline,
-      network,
-      voters: () => this.voters,
-      leader: () => this.machines.find(({ id }) => id === this.#leader),
-      changing: () => this.#operator.busy || this.machines.some(({ returning }) => returning),
-    });
-    shortage.begin();
+    const shortage = this.#watchRoom();
     const door = new Door({ timeline, random: this.#random('door'), blame });
     this.#clients = {
       timeline,
@@ -132,22 +118,53 @@ export class World {
       all: this.machines,
       configured: () => this.ledger.membership.committed?.members ?? [],
     });
-    this.#faults = new Faults({
-      timeline,
-      network,
-      coverage,
-      machines: new Map(this.machines.map((machine) => [machine.id, machine])),
-      members: () => this.voters,
-      operated: () => this.#operator.busy,
-      tell: (what) => this.#tell('fault', what),
-      machine: (name) => this.#named(name),
-      untilMs: parameters.chaosMs,
-      healed: () => this.healed,
-    });
+    this.#faults = this.#prepareFaults();
     timeline.settled = (process, what) => {
       // What a node decides, it decides in its turns.
       if (process !== undefined && what.startsWith('turn')) this.#settled(process);
     };
+  }
+
+  #logHost(): NodeLogHost {
+    const { timeline, coverage } = this;
+    const { tell } = this.#options;
+    return {
+      timeline,
+      coverage,
+      leads: (node, term) => this.#leads(node, term),
+      pulls: (node, source) => this.#faults.pullBegan(node, source),
+      scrubbed: (node, tookMs) => this.#scrubbed(node, tookMs),
+      tell: tell && ((node, line) => tell(timeline.nowMs, node, line)),
+    };
+  }
+
+  #watchRoom(): Shortage {
+    const { timeline, network, machines } = this;
+    const shortage = new Shortage({
+      timeline,
+      network,
+      voters: () => this.voters,
+      leader: () => machines.find(({ id }) => id === this.#leader),
+      changing: () => this.#operator.busy || machines.some(({ returning }) => returning),
+    });
+    shortage.begin();
+    return shortage;
+  }
+
+  #prepareFaults(): Faults {
+    const { timeline, network, coverage, machines } = this;
+    return new Faults({
+      timeline,
+      network,
+      coverage,
+      machines: new Map(machines.map((machine) => [machine.id, machine])),
+      members: () => this.voters,
+      operated: () => this.#operator.busy,
+      tell: (what) => this.#tell('fault', what),
+      machine: (name) => this.#named(name),
+      untilMs: this.plan.parameters.chaosMs,
+      healed: () => this.healed,
+    });
   }
 
   /** Runs the plan's actions to their end. */
@@ -259,17 +276,10 @@ export class World {
     );
   }
 
+  /** Who is where, for whoever has to understand why it does not converge. */
   picture(): string {
-    const nodes = this.machines.map(({ id, node }) => {
-      const status = node?.status();
-      if (status === undefined) return `${id} down`;
-      const { role, term, leaderId, appliedIndex, commitIndex, lastIndex, revision, caughtUp } =
-        status;
-      return `${id} ${role} term ${term} leader ${leaderId} applied ${appliedIndex}/${commitIndex}/${lastIndex} revision ${revision} ${status.stateHash} ${caughtUp ? '' : 'not caught up '}${status.problems.join('; ')}`;
-    });
-    const readers = this.watchers.map(({ name, revision }) => `${name} at ${revision}`);
-    const awaited = this.#awaited.map(({ id }) => `${id} is on its way back`);
-    return [...nodes, ...awaited, ...readers, `${this.#busyClients} calls open`].join(' | ');
+    const { machines, watchers } = this;
+    return pictureOf({ machines, awaited: this.#awaited, watchers, openCalls: this.#busyClients });
   }
 
   #named(name: string): Machine | undefined {
