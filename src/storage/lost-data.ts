@@ -64,11 +64,17 @@ export async function setAside(
   const aside = join(directory, DAMAGED_LOG);
   const kept = await formerIdentity(aside);
   // What was set aside before, and is not replaced yet, may hold what nobody else has; what came after it is from the leader.
-  const keep = kept === undefined || kept.incarnation === replaces.incarnations[0];
+  const keep =
+    kept === undefined || kept === 'unreadable' || kept.incarnation === replaces.incarnations[0];
   if (kept === undefined) await files.makeDirectory(aside);
   const present = new Set(await files.list(directory));
-  for (const part of PARTS) {
-    if (!present.has(part)) continue;
+  const parts = PARTS.filter((part) => present.has(part));
+  if (kept === 'unreadable') {
+    const there = await files.list(aside);
+    // Whose it is nobody can tell, so nothing takes the place of anything, and nothing is removed.
+    if (parts.some((part) => there.includes(part))) throw unreadableAside(replaces.found, aside);
+  }
+  for (const part of parts) {
     if (keep) await files.rename(join(directory, part), join(aside, part));
     else await files.remove(join(directory, part));
     if (keep) await files.syncDirectory(aside);
@@ -105,6 +111,8 @@ async function noteFormer(
   const aside = join(directory, DAMAGED_LOG);
   if ((await files.list(directory)).includes(DAMAGED_LOG)) {
     const before = await formerIdentity(aside);
+    // Which of the two logs may hold what nobody else has it cannot say, and there is room for one.
+    if (before === 'unreadable') throw unreadableAside(found, aside);
     if (before !== undefined && before.incarnation !== former.incarnation) return;
     if (isMovedByHand(await files.list(aside))) throw movedByHand(found, aside);
     // Half made, or half removed: it is begun anew.
@@ -114,12 +122,11 @@ async function noteFormer(
   await writeIdentity(aside, former, files);
 }
 
-/** An identity that cannot be read is nobody's, so what lies beside it is not added to. */
-async function formerIdentity(aside: string): Promise<Pick<Identity, 'incarnation'> | undefined> {
+async function formerIdentity(aside: string): Promise<Identity | 'unreadable' | undefined> {
   try {
     return await readIdentity(aside);
   } catch {
-    return { incarnation: '' };
+    return 'unreadable';
   }
 }
 
@@ -137,5 +144,13 @@ function movedByHand(found: string, aside: string): DataDirError {
     11,
     `${found}. ${aside} holds a log that may be the whole one: its identity.json was moved or copied out of it. Nothing was ` +
       'changed. See "All logs were only away" in docs/recovery.md; where that log is not needed, move it out of the data directory',
+  );
+}
+
+function unreadableAside(found: string, aside: string): DataDirError {
+  return new DataDirError(
+    11,
+    `${found}. ${aside} holds a log that was given up before, and its identity.json cannot be read: whose log it is, nobody can tell. ` +
+      'Nothing was removed. Move that directory out of the data directory, keep it, and start the node again',
   );
 }

@@ -164,6 +164,51 @@ describe('giving up a log', () => {
     },
   );
 
+  test('a second time, with the identity of the first one damaged, removes neither: it is for an operator to move', async () => {
+    const first = await giveUpLog(path, former, damage, newOne('b'));
+    const member = { ...former, incarnation: first.incarnation };
+    await fill(path, member, 'second');
+    const aside = join(path, 'damaged-log');
+    await writeFile(join(aside, 'identity.json'), 'rot');
+    await expect(giveUpLog(path, member, damage, newOne('e'))).rejects.toMatchObject({
+      exitCode: 11,
+      message: expect.stringMatching(/damaged-log .*Nothing was removed. Move that directory out/),
+    });
+    expect(await partsIn(path)).toEqual(allOf('second'));
+    expect(await partsIn(aside)).toEqual(allOf('former'));
+    expect(await identityIn(path)).toEqual(member);
+    await rename(aside, join(root, 'moved out'));
+    await giveUpLog(path, member, damage, newOne('e'));
+    expect(await partsIn(aside)).toEqual(allOf('second'));
+  });
+
+  test('goes on after a crash at any step with the identity in damaged-log damaged since: nothing is removed', async () => {
+    const first = await giveUpLog(path, former, damage, newOne('b'));
+    await fill(path, first, 'second');
+    const copies = await recorded((files) => giveUpLog(path, first, damage, newOne('e'), files));
+    let refused = 0;
+    for (const { label, directory } of copies) {
+      const aside = join(directory, 'damaged-log');
+      const left = await partsIn(directory);
+      const before = await identityIn(directory);
+      await writeFile(join(aside, 'identity.json'), 'rot');
+      const begun = before.incarnation !== first.incarnation;
+      const going = begun
+        ? setAside(directory, before)
+        : giveUpLog(directory, before, damage, newOne('f'));
+      const error: unknown = await going.then(
+        () => undefined,
+        (reason: unknown) => reason,
+      );
+      // Where nothing is left to be set aside the node may go on.
+      if (left.size > 0) expect(error, label).toMatchObject({ exitCode: 11 });
+      if (error !== undefined) refused++;
+      expect(await partsIn(directory), label).toEqual(left);
+      expect(await partsIn(aside), label).toEqual(allOf('former'));
+    }
+    expect(refused).toBeGreaterThan(5);
+  });
+
   test('of a node that never belonged to a cluster, or knows nobody, changes nothing', async () => {
     const unformed = { ...former, clusterUuid: '' };
     const alone = { ...damage, members: [] };
