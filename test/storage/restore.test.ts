@@ -73,6 +73,15 @@ async function opened(directory: string) {
   return found;
 }
 
+/** What happens to the file once it is verified: the clock is asked then. */
+const meanwhile = (change: () => void) => ({
+  ...plan,
+  get unixNowMs() {
+    change();
+    return later;
+  },
+});
+
 describe('a restored data-dir', () => {
   test('opens as the only voter of a new cluster, and holds every record of the backup', async () => {
     const directory = join(root, 'n1');
@@ -119,15 +128,6 @@ describe('a restored data-dir', () => {
     const directory = join(root, 'n1');
     await expect(restoreBackup(file, directory, plan)).rejects.toMatchObject({ exitCode: 11 });
     expect(readdirSync(root)).toEqual(['backup']);
-  });
-
-  /** What happens to the file once it is verified: the clock is asked then. */
-  const meanwhile = (change: () => void) => ({
-    ...plan,
-    get unixNowMs() {
-      change();
-      return later;
-    },
   });
 
   test('holds what was verified, though another backup takes the name of the file meanwhile', async () => {
