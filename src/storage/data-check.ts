@@ -9,7 +9,7 @@ import { UnknownFormatError } from '../lib/unknown-format.ts';
 import { checkIdentity, checkNames, checkSetAside } from './data-check-directory.ts';
 import { checkLog } from './data-check-log.ts';
 import { checkState } from './data-check-state.ts';
-import { lockDataDir } from './data-dir-lock.ts';
+import { lockToRead } from './data-dir-lock.ts';
 import { addingTo, advice, type Finding } from './data-finding.ts';
 import { type Rebuilt, rebuild, type SurveyedState } from './data-survey.ts';
 import { DiskError } from './errors.ts';
@@ -31,17 +31,26 @@ export interface DataCheck {
 export const isSound = ({ findings }: Pick<DataCheck, 'findings'>): boolean =>
   findings.every(({ verdict }) => verdict === 'sound' || verdict === 'note');
 
-/** Takes the lock for as long as it reads.
+const READ_ONLY: Finding = {
+  part: 'directory',
+  verdict: 'note',
+  text: 'The file system is read-only, as one is that met an error: this was read without the lock, and no process was found that uses it.',
+  advice:
+    'No node starts here before the file system takes writes again. Look at the disk first; a copy on another one (`cp -a`) is as good.',
+};
+
+/** Takes the lock for as long as it reads; on a read-only file system it reads without one, and says so.
  * @throws DataDirError 14: in use. DiskError 10: the disk refuses to be read. An Error where there is no such directory. */
 export async function checkData(path: string): Promise<DataCheck> {
   const directory = resolve(path);
   const found = await stat(directory).catch(() => undefined);
   if (found?.isDirectory() !== true) throw new Error(`${directory} is no directory`);
-  const lock = await lockDataDir(directory, randomBytes(8).toString('hex'));
+  const lock = await lockToRead(directory, randomBytes(8).toString('hex'));
   try {
-    return await checkLocked(directory);
+    const check = await checkLocked(directory);
+    return lock === undefined ? { ...check, findings: [READ_ONLY, ...check.findings] } : check;
   } finally {
-    await lock.release();
+    await lock?.release();
   }
 }
 

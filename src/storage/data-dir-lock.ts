@@ -6,7 +6,7 @@ import { connect, createServer, type Server } from 'node:net';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
-import { DataDirError, DiskError, isRefusedByDisk } from './errors.ts';
+import { DataDirError, DiskError, isReadOnly, isRefusedByDisk } from './errors.ts';
 
 export interface DataDirLock {
   release(): Promise<void>;
@@ -67,6 +67,39 @@ export async function lockDataDir(directory: string, uniqueName: string): Promis
   } catch (error) {
     await release();
     throw error;
+  }
+}
+
+/**
+ * For who only reads. Where the file system is read-only, as a kernel makes it after an error, no lock can be taken: undefined then, once no
+ * living process was found in the directory. No node can start on what is read-only; one that sees the same directory in another
+ * way, as through another mount, is not kept out.
+ *
+ * @throws as lockDataDir.
+ */
+export async function lockToRead(
+  directory: string,
+  uniqueName: string,
+): Promise<DataDirLock | undefined> {
+  try {
+    return await lockDataDir(directory, uniqueName);
+  } catch (error) {
+    if (!(error instanceof DiskError && isReadOnly(error.cause))) throw error;
+    await refuseLiving(directory);
+    return undefined;
+  }
+}
+
+async function refuseLiving(directory: string): Promise<void> {
+  const fd = openSync(directory, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    for (const entry of await readdir(directory)) {
+      if (!namePattern.test(entry)) continue;
+      const owner = await ask(shortPath(directory, fd, entry));
+      if (owner !== undefined) throw inUse(directory, owner.who);
+    }
+  } finally {
+    closeSync(fd);
   }
 }
 

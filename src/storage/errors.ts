@@ -30,8 +30,12 @@ export function isOutOfSpace(error: unknown): boolean {
 /** True where the disk is why a file cannot be made, written or read: it is full, or fails, or was made read-only, as a kernel does after an
  * error. */
 export function isRefusedByDisk(error: unknown): boolean {
-  const isReadOnly = error instanceof Error && 'code' in error && error.code === 'EROFS';
-  return isReadOnly || isOutOfSpace(error) || isUnreadable(error);
+  return isReadOnly(error) || isOutOfSpace(error) || isUnreadable(error);
+}
+
+/** True where the file system takes nothing, and may be read as ever. */
+export function isReadOnly(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'EROFS';
 }
 
 /** What an operator can do about a member whose disk is lost or damaged. It must not vote under its old identity. */
