@@ -25,23 +25,29 @@ const cutting = {
   ...ofOne,
 } as const satisfies Partial<Fault>;
 
-/** The packets that were dropped at the deaf ends of these paths. */
-async function droppedAt(paths: readonly Path[]): Promise<ReadonlyMap<string, number>> {
+/** What each node has dropped so far. */
+type Drops = ReadonlyMap<ArenaNode, number>;
+
+/** The deaf ends of these paths that must drop something: those that another fault holds may be down, or not be members yet. */
+async function dropsBefore(field: Battlefield, paths: readonly Path[]): Promise<Drops> {
   const ends = [...new Set(paths.map(({ at }) => at))];
-  return new Map(
-    await Promise.all(ends.map(async (node) => [node.id, await node.network.dropped()] as const)),
-  );
+  const free = field.free().filter((node) => ends.includes(node));
+  return dropsOf(free.length > 0 ? free : ends);
 }
 
-/** Every deaf end must have dropped something; says how much. */
-async function expectDrops(
-  paths: readonly Path[],
-  before: ReadonlyMap<string, number>,
-): Promise<string> {
+async function dropsOf(nodes: Iterable<ArenaNode>): Promise<Drops> {
+  const drops = [...nodes].map(async (node) => [node, await node.network.dropped()] as const);
+  return new Map(await Promise.all(drops));
+}
+
+/** Each of them must have dropped something since; says how much. */
+async function expectDrops(before: Drops): Promise<string> {
   let words = '';
   await expectEffect('packets to be dropped at every deaf end', 3000, async () => {
-    const now = await droppedAt(paths);
-    const rises = [...now].map(([id, count]) => [id, count - (before.get(id) ?? 0)] as const);
+    const now = await dropsOf(before.keys());
+    const rises = [...now].map(
+      ([node, count]) => [node.id, count - (before.get(node) ?? 0)] as const,
+    );
     words = rises.map(([id, rise]) => `${rise} at ${id}`).join(', ');
     return rises.every(([, rise]) => rise > 0);
   });
@@ -60,7 +66,7 @@ async function expectDifferentViews([one, two]: readonly [ArenaNode, ArenaNode])
 
 async function strikeCut(field: Battlefield, cut: Cut): Promise<Strike> {
   const { paths, what, struck, gap, sides } = cut;
-  const before = await droppedAt(paths);
+  const before = await dropsBefore(field, paths);
   const atMs = monotonicMs();
   await field.cuts.cut(paths);
   return {
@@ -71,7 +77,7 @@ async function strikeCut(field: Battlefield, cut: Cut): Promise<Strike> {
     gap,
     heal: async () => {
       try {
-        const dropped = await expectDrops(paths, before);
+        const dropped = await expectDrops(before);
         if (sides === undefined) return dropped;
         return `${dropped}; ${await expectDifferentViews(sides)}`;
       } finally {
@@ -223,7 +229,7 @@ export const flap: Fault = {
     const node = field.random.next() < 0.5 ? await takeLeader(field) : await takeFollower(field);
     const paths = between([node], without(field.arena.nodes, [node]));
     const everyMs = field.random.integer(100, 900);
-    const before = await droppedAt(paths);
+    const before = await dropsBefore(field, paths);
     const stop = new AbortController();
     const atMs = monotonicMs();
     const flapping = flapOf(field, paths, everyMs, AbortSignal.any([stop.signal, field.signal]));
@@ -238,7 +244,7 @@ export const flap: Fault = {
         stop.abort();
         const flaps = await flapping;
         if (flaps < 2) throw new NoEffect(`${node.id} was cut off ${flaps} times only`);
-        return `cut off ${flaps} times, ${await expectDrops(paths, before)}`;
+        return `cut off ${flaps} times, ${await expectDrops(before)}`;
       },
     };
   },
@@ -251,9 +257,11 @@ export const loss: Fault = {
   takes: () => 0,
   lastsMs: (random) => random.integer(3000, 8000),
   strike: async (field) => {
-    const nodes = drawSome(field.random, field.arena.nodes, field.random.integer(1, 3));
+    const free = field.free();
+    const some = free.length > 0 ? free : field.arena.nodes;
+    const nodes = drawSome(field.random, some, field.random.integer(1, 3));
     const share = field.random.integer(5, 31) / 100;
-    const before = await Promise.all(nodes.map((node) => node.network.dropped()));
+    const before = await dropsOf(nodes);
     const atMs = monotonicMs();
     await Promise.all(nodes.map((node) => node.network.lose(share)));
     return {
@@ -264,13 +272,7 @@ export const loss: Fault = {
       gap: undefined,
       heal: async () => {
         try {
-          let rises: readonly number[] = [];
-          await expectEffect('packets to be lost', 3000, async () => {
-            const now = await Promise.all(nodes.map((node) => node.network.dropped()));
-            rises = now.map((count, position) => count - (before[position] ?? 0));
-            return rises.every((rise) => rise > 0);
-          });
-          return `lost ${nodes.map(({ id }, position) => `${rises[position]} at ${id}`).join(', ')}`;
+          return await expectDrops(before);
         } finally {
           await Promise.all(nodes.map((node) => node.network.lose(0)));
         }
