@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openStorage, type Storage } from '../../src/cli/server/open-storage.ts';
-import { codeAtRun } from '../../src/cli/server/process-end.ts';
+import { codeAtRun, inFull } from '../../src/cli/server/process-end.ts';
 import { loadConfig } from '../../src/config/load-config.ts';
 import { DamagedLogError } from '../../src/storage/errors.ts';
 import type { Identity } from '../../src/storage/identity.ts';
@@ -83,6 +83,13 @@ test('damage found by a running node ends it so that it is started again, unless
   expect(codeAtRun(11, damage, 'never')).toBe(11);
   expect(codeAtRun(11, new Error('the state store cannot be read back'), 'auto')).toBe(11);
   expect(codeAtRun(13, damage, 'auto')).toBe(13);
+});
+
+test('the mark of a failed disk says why, also where damage has no cause but a hash', () => {
+  expect(inFull('the state on disk is damaged', undefined)).toBe('the state on disk is damaged');
+  expect(inFull('the log could not be written', new Error('EIO'))).toBe(
+    'the log could not be written: EIO',
+  );
 });
 
 /** What a start says of the state that is missing. */

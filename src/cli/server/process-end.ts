@@ -40,11 +40,14 @@ export function endProcess(
     );
     flush();
     // A full disk has failed nobody: what was written is as it was.
-    if (exitCode === EXIT.diskError && !isOutOfSpace(cause))
-      endMarked(`${reason}: ${messageOf(cause)}`);
+    if (exitCode === EXIT.diskError && !isOutOfSpace(cause)) endMarked(inFull(reason, cause));
     else process.exit(exitCode);
   };
 }
+
+/** What the next start reads in the mark. Damage that a hash tells has no cause to name. */
+export const inFull = (reason: string, cause: unknown): string =>
+  cause === undefined ? reason : `${reason}: ${messageOf(cause)}`;
 
 /** Damage that a running node finds in its log: whoever starts it again starts what gives the log up (docs/adr/0018). Where an operator wants to
  * look first, it stays what it is. */
