@@ -2,7 +2,7 @@
 // wrong answer.
 import { describe, expect, test } from 'vitest';
 import { seededRandom } from '../../src/lib/random.ts';
-import { donorOf } from './cell.ts';
+import { donorOf, type Outcome } from './cell.ts';
 import { cellsOf, nameOfCell, quickCells, roles, seedOf } from './cells.ts';
 import { damageFile, damageKinds } from './damages.ts';
 import { endingOf, missingIn } from './ending.ts';
@@ -10,6 +10,7 @@ import { expected } from './expectations.ts';
 import { logKinds } from './field.ts';
 import { checkKnown, claimOf, fileClasses } from './file-classes.ts';
 import type { StoredFile } from './stored-file.ts';
+import { verdictOf } from './report.ts';
 import { contentOf, Truth } from './truth.ts';
 
 describe('the files of a data-dir', () => {
@@ -55,6 +56,18 @@ describe('the files of a data-dir', () => {
     expect(new Set(quickCells.map(({ role }) => role))).toEqual(new Set(roles));
     expect(new Set(quickCells.map(({ logs }) => logs))).toEqual(new Set(logKinds));
   });
+});
+
+test('a run that damaged nothing has shown nothing', () => {
+  const [cell] = quickCells;
+  if (cell === undefined) throw new Error('there are quick cells');
+  const wrong: readonly string[] = [];
+  const empty: Outcome = { cell, ending: undefined, story: '', wrong, ms: 0 };
+  const ending = 'unharmed' as const;
+  expect(verdictOf([empty, empty], 2)).toBe('nothing');
+  expect(verdictOf([empty, { ...empty, ending }], 2)).toBe('promised');
+  expect(verdictOf([{ ...empty, ending }], 2)).toBe('interrupted');
+  expect(verdictOf([empty, { ...empty, wrong: ['lost'] }], 3)).toBe('wrong');
 });
 
 describe('a damage', () => {

@@ -39,7 +39,7 @@ const several = (flags: string, what: string, choices: readonly string[]): Optio
   new Option(`${flags} <names...>`, what).choices(choices);
 
 const exitCodes = `
-Exit codes: 0 all as promised, 1 something is not, 2 wrong usage, 4 the harness itself failed, or no cluster came up, 130 interrupted.`;
+Exit codes: 0 all as promised, 1 something is not, 2 wrong usage, 3 no cell found anything to damage, 4 the harness itself failed, or no cluster came up, 130 interrupted.`;
 
 /** @throws CommanderError, see parseUsage. */
 export function parseOptions(words: readonly string[]): DamageOptions {

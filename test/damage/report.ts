@@ -22,6 +22,16 @@ export function lineOf({ cell, ending, story, wrong, ms }: Outcome, seed: number
   return `ok    ${nameOfCell(cell)} (${took}): ${short}`;
 }
 
+/** What a run of so many cells has shown. Where no cell found anything to damage it is nothing. */
+export function verdictOf(
+  outcomes: readonly Outcome[],
+  cells: number,
+): 'promised' | 'wrong' | 'nothing' | 'interrupted' {
+  if (outcomes.some(({ wrong }) => wrong.length > 0)) return 'wrong';
+  if (outcomes.length < cells) return 'interrupted';
+  return outcomes.some(({ ending }) => ending !== undefined) ? 'promised' : 'nothing';
+}
+
 const columns: Readonly<Record<DamageKind, string>> = {
   flip: 'a bit flipped',
   truncate: 'cut short',

@@ -6,9 +6,9 @@ import { type Outcome, runCell } from './cell.ts';
 import type { Cell } from './cells.ts';
 import { Field, type LogKind, logKinds } from './field.ts';
 import { type DamageOptions, parseOptions } from './options.ts';
-import { lineOf, markdown, record } from './report.ts';
+import { lineOf, markdown, record, verdictOf } from './report.ts';
 
-const exitCodes = { promised: 0, wrong: 1, failed: 4, interrupted: 130 } as const;
+const exitCodes = { promised: 0, wrong: 1, nothing: 3, failed: 4, interrupted: 130 } as const;
 
 interface Run {
   readonly seed: number;
@@ -85,8 +85,7 @@ async function main(
   if (json) process.stdout.write(`${JSON.stringify({ seed, outcomes })}\n`);
   const complete = outcomes.length === cells.length;
   if (records && complete) record(outcomes, summary);
-  if (wrong.length > 0) return 'wrong';
-  return complete ? 'promised' : 'interrupted';
+  return verdictOf(outcomes, cells.length);
 }
 
 const options = usageOrExit(parseOptions);
