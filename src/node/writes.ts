@@ -294,9 +294,10 @@ export class Writes {
   /** Why it must not enter the log for lack of disk space. What was answered before is answered again: that adds nothing to the state, and
    * that nothing was written would not be true of it (G3, G4). */
   #shortage({ body, requestId }: WriteCall): string | undefined {
-    const { registry, shortage } = this.#host;
-    const isRetry = requestId !== '' && registry.remembers(body.kind, requestId);
-    return needsRoom(body) && !isRetry ? shortage() : undefined;
+    const { registry } = this.#host;
+    const shortage = needsRoom(body) ? this.#host.shortage() : undefined;
+    if (shortage === undefined || requestId === '') return shortage;
+    return registry.remembers(body.kind, requestId) ? undefined : shortage;
   }
 
   #proposed(write: Pending, outcome: ProposalOutcome): void {
