@@ -1,6 +1,6 @@
 // What the data-dir of a node that does not run holds: the log, and the state that a start would go on with. Nothing is changed;
 // a start would come to the same judgement, and then act on it.
-import { type LogIndex, logIndex } from '../lib/ids.ts';
+import { type LogIndex, logIndex, type Revision } from '../lib/ids.ts';
 import { UnknownFormatError } from '../lib/unknown-format.ts';
 import type { StateImage } from '../node/ports.ts';
 import type { Configuration } from '../raft/index.ts';
@@ -93,6 +93,8 @@ function verify(path: string, owner: string): Promise<SurveyedState> {
 /** The state machine after the last entry of the log, and who the members are there. */
 export interface Rebuilt {
   readonly registry: Registry;
+  /** After the last entry that log or state know to be committed. */
+  readonly committedRevision: Revision;
   readonly configuration: Configuration;
   /** Entries that were applied for it. */
   readonly applied: number;
@@ -111,16 +113,19 @@ export async function rebuild(
   // What was loaded is not changed: `takeDirty` then has what the log adds.
   registry.takeDirty();
   const from = image?.appliedIndex ?? logIndex(0);
+  const { floor, configurations, hardState } = log.image;
+  let committedRevision = registry.revision;
   for (let done: number = from; done < upTo; ) {
     for (const entry of await log.read(logIndex(done + 1), upTo, PIECE_BYTES)) {
       done = entry.index;
       if (entry.kind === 'command') registry.apply(decodeCommand(entry.payload));
+      if (done <= hardState.commitIndex) committedRevision = registry.revision;
     }
   }
-  const { floor, configurations } = log.image;
   const newest = configurations.findLast(({ index }) => index <= upTo);
   return {
     registry,
+    committedRevision,
     configuration: newest ?? floor.configuration,
     applied: Math.max(0, upTo - from),
   };

@@ -37,6 +37,10 @@ export interface Survivor {
   readonly commitIndex: number;
   readonly revision: number;
   readonly instances: number;
+  /** Ids of those that were registered after `commitIndex`, the first of them, with their namespaces: where a later leader has replaced the
+   * entry, another process may hold the same generation (docs/adr/0017). */
+  readonly unsettled: readonly string[];
+  readonly unsettledCount: number;
   /** Unix milliseconds that the leader stamped on the last command; undefined where the log has none. */
   readonly lastWriteMs: number | undefined;
 }
@@ -174,8 +178,20 @@ async function describe(
   directory: string,
   identity: Identity,
   log: InspectedLog,
-  { registry, configuration, committed }: Rebuilt & { readonly committed: number },
+  {
+    registry,
+    committedRevision,
+    configuration,
+    committed,
+  }: Rebuilt & { readonly committed: number },
 ): Promise<Survivor> {
+  const unsettled: string[] = [];
+  let unsettledCount = 0;
+  for (const { namespace, instanceId, generation } of registry.records()) {
+    if (generation <= committedRevision) continue;
+    unsettledCount++;
+    if (unsettled.length < NAMED) unsettled.push(`${namespace}/${instanceId}`);
+  }
   const { members } = decodeClusterRecord(configuration.payload);
   const { nodeId, incarnation } = identity;
   const { lastIndex, runs, floor } = log.image;
@@ -189,9 +205,14 @@ async function describe(
     commitIndex: Math.max(committed, floor.index),
     revision: registry.revision,
     instances: registry.instanceCount,
+    unsettled,
+    unsettledCount,
     lastWriteMs: await lastWriteOf(log),
   };
 }
+
+/** Of the instances that are told of. */
+const NAMED = 50;
 
 /** Looks back over the end of the log only: no-ops and changes of members carry no time. */
 const LOOK_BACK = 64;

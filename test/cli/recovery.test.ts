@@ -77,6 +77,7 @@ describe('recover', () => {
       expect(questions).toEqual(['Type n1 to go on: ']);
       expect(err).toContain('It has 5 instances at revision 5, entry 6 of term 2');
       expect(err).toContain('2 of its last entries are not known here to be committed');
+      expect(err).toContain('Registered by such an entry: default/i4, default/i5. Another process');
       expect(err).toContain('The old data of n2, n3 must never be started again');
       expect(err).toMatch(/not confirmed: nothing was changed$/);
     }

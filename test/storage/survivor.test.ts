@@ -59,6 +59,15 @@ async function recordsOf(path: string): Promise<readonly string[]> {
 
 const identityOf = (path: string): string => readFileSync(join(path, 'identity.json'), 'utf8');
 
+/** What is said before a data-dir of this plan is recovered. */
+const tellsOf = async (made: DataPlan) => {
+  const path = join(root, 'tail');
+  await makeDataDir(path, made);
+  const recovered = await recoverSurvivor(path, plan);
+  rmSync(path, { recursive: true });
+  return recovered.kind === 'recovered' ? recovered.survivor : undefined;
+};
+
 describe('a recovered survivor', () => {
   test('holds everything that its log and its state held, uncommitted entries included', async () => {
     const recovered = await recoverSurvivor(directory, plan);
@@ -87,6 +96,19 @@ describe('a recovered survivor', () => {
     await recoverSurvivor(path, plan);
     expect(await recordsOf(path)).toEqual(sorted(contentOf(20, 9).records));
     rmSync(path, { recursive: true });
+  });
+
+  test('names what was registered by entries that are not known to be committed, as far as it still is', async () => {
+    const last = ['default/i38', 'default/i39', 'default/i40'];
+    expect(await tellsOf(shape)).toMatchObject({ unsettled: last, unsettledCount: 3 });
+    // The state goes further than what the log knows to be committed: that is committed, too.
+    const further = { ...shape, flushedAt: 39 };
+    expect(await tellsOf(further)).toMatchObject({ unsettled: ['default/i40'], unsettledCount: 1 });
+    const none = { ...shape, uncommitted: 0 };
+    expect(await tellsOf(none)).toMatchObject({ unsettled: [], unsettledCount: 0 });
+    const many = await tellsOf({ instances: 80, flushedAt: 0, uncommitted: 60 });
+    expect(many?.unsettled).toHaveLength(50);
+    expect(many?.unsettledCount).toBe(60);
   });
 
   test('is the only voter of another cluster, at the address it had', async () => {

@@ -90,6 +90,7 @@ function statement(survivor: Survivor): readonly string[] {
     `${nodeId} of cluster ${clusterId} (${identity.clusterUuid}) becomes the only member of a new cluster.`,
     `It has ${counted(survivor.instances, 'instance')} at revision ${revision}, entry ${lastIndex} of term ${lastTerm}${written}.`,
     openEntries(open),
+    ...unsettledIn(survivor),
     'Lost is whatever the other members acknowledged without this one. How much that is cannot be known here.',
     ...standing,
     ...(others.length === 0 ? [] : aboutOthers(others)),
@@ -102,6 +103,15 @@ function openEntries(count: number): string {
   if (count === 1)
     return `Its last entry is ${unknown}; it is kept: it may have been acknowledged.`;
   return `${count} of its last entries are ${unknown}; they are kept: they may have been acknowledged.`;
+}
+
+function unsettledIn({ unsettled, unsettledCount }: Survivor): readonly string[] {
+  if (unsettledCount === 0) return [];
+  const more = unsettledCount - unsettled.length;
+  const names = more === 0 ? unsettled.join(', ') : `${unsettled.join(', ')} and ${more} more`;
+  return [
+    `Registered by such an entry: ${names}. Another process may hold the same generation: where generations guard something, deregister these afterwards ("Two of three are lost for good" in docs/recovery.md).`,
+  ];
 }
 
 function aboutOthers(others: readonly string[]): readonly string[] {
