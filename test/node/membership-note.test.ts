@@ -80,3 +80,32 @@ test('a node that cannot write its identity ends with exit code 10', async () =>
     { id: 'n4', code: 10, reason: 'the data directory could not note its cluster' },
   ]);
 });
+
+test('a node that ended before it could note its membership notes it at the next start, before it says anything (G14)', async () => {
+  const never = deferred<void>();
+  const second = deferred<void>();
+  const writes: Promise<void>[] = [never.promise, second.promise];
+  const cluster = await MemoryCluster.elected({
+    identity: async (id) => {
+      if (id === 'n4') await writes.shift();
+    },
+  });
+  const leader = cluster.leader() ?? '';
+  await cluster.startNode('n4', { join: true });
+  const noting = (): boolean =>
+    cluster.node('n4').status().problems.join().includes('noting in its data directory');
+  await cluster.clock.until(noting, 'n4 learns that it is a member');
+  await cluster.crash('n4');
+  await cluster.startNode('n4', { join: true });
+  const promises = promisesOf(cluster, 'n4');
+  await cluster.register(leader, 'more');
+  await cluster.clock.advance(3000);
+  expect(writes).toEqual([]);
+  expect(cluster.disk('n4').formed).toBeUndefined();
+  expect(promises).toEqual([]);
+
+  second.resolve();
+  await cluster.clock.until(() => promises.length > 0, 'n4 acknowledges');
+  expect(cluster.disk('n4').formed).toBeDefined();
+  expect(cluster.fatals).toEqual([]);
+});
