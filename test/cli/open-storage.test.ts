@@ -1,6 +1,6 @@
 // What a start makes of a data-dir whose log is lost: it is given up, set aside, and replaced by an empty one that knows whose
 // place it is to take; or it is refused, and nothing has changed.
-import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, mkdtemp, readdir, rename, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { pino } from 'pino';
@@ -115,6 +115,12 @@ describe('the directory of the state', () => {
       expect(await warned()).toEqual([]);
     },
   );
+
+  test('that an interrupted exchange had moved aside is put back, and is not missing', async () => {
+    await rename(join(path, 'state'), join(path, 'state.old'));
+    expect(await warned()).toEqual([]);
+    expect(await readdir(path)).not.toContain('state.old');
+  });
 
   test('that a new node has yet to make is nothing to speak of', async () => {
     await rm(path, { recursive: true });

@@ -185,6 +185,27 @@ describe('a Ready', () => {
     expect(said().slice(11)).toEqual(['persisted 4', 'send 6']);
   });
 
+  test('tells of no later batch either, where another configuration comes before the membership is noted (G14)', async () => {
+    const { story, writes, runner, membership } = harness();
+    membership.due = true;
+    const told = (): readonly string[] =>
+      story.filter((line) => /^(note|persisted|send)/.test(line));
+    for (const [sequence, index] of [7, 8, 9].entries()) {
+      const configuration = { index: logIndex(index), payload: new Uint8Array() };
+      const sendAfterPersist = [envelope(sequence + 1)];
+      runner.run(ready({ persist: batch(sequence + 1), sendAfterPersist, configuration }));
+    }
+    for (const write of writes) {
+      write.resolve();
+      await settle();
+    }
+    expect(told()).toEqual(['note']);
+    membership.due = false;
+    membership.noting.resolve();
+    await settle();
+    expect(told().slice(1)).toEqual(['persisted 3', 'send 1', 'send 2', 'send 3']);
+  });
+
   test('says nothing more where the membership cannot be noted, nor once stopped meanwhile (G14)', async () => {
     const configuration = { index: logIndex(7), payload: new Uint8Array() };
     const [failing, stopped] = [harness(), harness()];
