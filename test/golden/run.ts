@@ -205,7 +205,9 @@ async function writeGolden({ name, main, onlySamples = false }: Options): Promis
   try {
     const written = onlySamples ? await samplesInHex() : await writeAll(workshop, main);
     const book: GoldenBook = { writtenBy: commit, ...portraits, samples: written };
-    writeFileSync(join(folder, 'book.json'), `${JSON.stringify(book, undefined, 2)}\n`);
+    const bookFile = join(folder, 'book.json');
+    writeFileSync(bookFile, `${JSON.stringify(book, undefined, 2)}\n`);
+    execFileSync('npx', ['biome', 'format', '--write', bookFile], { cwd: root });
   } catch (error) {
     rmSync(folder, { recursive: true });
     throw error;
