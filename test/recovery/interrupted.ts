@@ -38,7 +38,10 @@ export async function interrupted(town: Town): Promise<string> {
     await ended;
   }
   expectThat(alive > 0, 'void: every call had ended before it was killed');
-  const last = spawnSync(process.execPath, [main, ...recover], { encoding: 'utf8' });
+  const last = spawnSync(process.execPath, [main, ...recover], {
+    encoding: 'utf8',
+    timeout: 120_000,
+  });
   expectThat(last.status === 0, `recover ended with ${last.status}: ${last.stderr}`);
   town.startServer('recover', 'on the host of n1, the server', 'n1');
   await town.follow('restore', 'on the host of n1, then');
