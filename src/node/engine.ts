@@ -26,7 +26,7 @@ import {
 import { type AppliedPoint, type Applier, SLICE } from './applier.ts';
 import { UNNOTICED_MS } from './lease-table.ts';
 import { createLoop, type Loop } from './loop.ts';
-import type { MembershipNote } from './membership-note.ts';
+import { type MembershipNote, NOT_NOTED } from './membership-note.ts';
 import type { NodeParts } from './node-parts.ts';
 import type { MembershipOutcome, ProposalOutcome } from './proposals.ts';
 import { isQuestion } from './raft-traffic.ts';
@@ -96,8 +96,7 @@ export class Engine {
       persisted: (sequence, term) => this.push({ kind: 'persisted', sequence, term }),
       fetched: (ticket, entries) => this.push({ kind: 'fetched', ticket, entries }),
       diskFailed: (error) => parts.fatal(10, 'the log could not be written', error),
-      noteFailed: (error) =>
-        parts.fatal(10, 'the data directory could not note its cluster', error),
+      noteFailed: (error) => parts.fatal(10, NOT_NOTED, error),
       readFailed: (error) =>
         parts.fatal(readFailureCode(error), 'entries of the log could not be read back', error),
       broken: (error) => this.#broken(error),

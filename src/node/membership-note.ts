@@ -5,6 +5,9 @@ import type { LogIndex } from '../lib/ids.ts';
 import type { PersistBatch } from '../raft/index.ts';
 import type { Roster } from './roster.ts';
 
+/** Why a node ends that cannot note it. */
+export const NOT_NOTED = 'the data directory could not note its cluster';
+
 export interface MembershipNoteHost {
   readonly roster: () => Pick<Roster, 'record' | 'index' | 'standing'>;
   /** Durable when it resolves. */

@@ -13,7 +13,7 @@ import { firstId } from './first-id.ts';
 import { HashReports } from './hash-reports.ts';
 import { Health } from './health.ts';
 import type { Members } from './members.ts';
-import { MembershipNote } from './membership-note.ts';
+import { MembershipNote, NOT_NOTED } from './membership-note.ts';
 import type { NodeParts } from './node-parts.ts';
 import { beginForming, strangerToLog, type WayIn, wayIn } from './origin.ts';
 import { PeerDesk } from './peer-desk.ts';
@@ -279,6 +279,10 @@ export class NodeLife {
     }
     try {
       await this.#note.writeAtStart(image.lastIndex);
+    } catch (error) {
+      return this.#fatal(10, NOT_NOTED, error);
+    }
+    try {
       const start = await replay({
         config: this.#raftConfig(),
         image,

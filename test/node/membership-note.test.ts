@@ -81,6 +81,24 @@ test('a node that cannot write its identity ends with exit code 10', async () =>
   ]);
 });
 
+test('and so does one that cannot at its next start: its log is not to blame', async () => {
+  const writes = [deferred<void>().promise, Promise.reject(new Error('EIO'))];
+  for (const write of writes) write.catch(() => undefined);
+  const cluster = await MemoryCluster.elected({
+    identity: async (id) => {
+      if (id === 'n4') await writes.shift();
+    },
+  });
+  await cluster.startNode('n4', { join: true });
+  await cluster.clock.until(() => writes.length === 1, 'n4 learns that it is a member');
+  await cluster.crash('n4');
+  await cluster.startNode('n4', { join: true });
+  await cluster.clock.until(() => cluster.fatals.length > 0, 'n4 ends');
+  expect(cluster.fatals).toMatchObject([
+    { id: 'n4', code: 10, reason: 'the data directory could not note its cluster' },
+  ]);
+});
+
 test('a node that ended before it could note its membership notes it at the next start, before it says anything (G14)', async () => {
   const never = deferred<void>();
   const second = deferred<void>();
