@@ -162,4 +162,11 @@ describe('the comparison', () => {
     expect(comparison.report(a, logIndex(65 * 1024), 'x').kind).toBe('differs');
     expect(comparison.report(a, logIndex(66 * 1024), 'x').kind).toBe('nothing');
   });
+
+  test('keeps its own indexes whatever a member says of ones at which nobody compares (G12)', () => {
+    const comparison = comparisonOf(a);
+    comparison.report(a, index, 'x');
+    for (let at = 1025; at < 2048; at++) comparison.report(b, logIndex(at), 'y');
+    expect(comparison.report(c, index, 'y')).toEqual({ kind: 'differs', index, peers: [c] });
+  });
 });
