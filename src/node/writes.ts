@@ -24,7 +24,7 @@ export interface WriteCall {
 export interface WritesHost {
   readonly clock: Clock;
   readonly self: NodeId;
-  readonly registry: Pick<Registry, 'answerIfUnchanged' | 'remembers'>;
+  readonly registry: Pick<Registry, 'answerAgain' | 'answerIfUnchanged'>;
   /** The known leader, this node included. */
   readonly leader: () => NodeId | undefined;
   /** This node leads and has applied its own no-op. */
@@ -282,22 +282,22 @@ export class Writes {
   }
 
   #propose(write: Pending): void {
-    const shortage = this.#shortage(write.call);
-    if (shortage !== undefined) {
-      return this.#fail(write, 'resourceExhausted', shortage, 'diskSpace');
-    }
+    const shortage = needsRoom(write.call.body) ? this.#host.shortage() : undefined;
+    if (shortage !== undefined) return this.#withoutRoom(write, shortage);
     write.stage = 'proposed';
     this.#waiting.delete(write);
     this.#host.propose(write.call, (outcome) => this.#proposed(write, outcome));
   }
 
-  /** Why it must not enter the log for lack of disk space. What was answered before is answered again: that adds nothing to the state, and
-   * that nothing was written would not be true of it (G3, G4). */
-  #shortage({ body, requestId }: WriteCall): string | undefined {
+  /** It must not enter the log for lack of disk space. What was answered before is answered again from memory: that nothing was written would
+   * not be true of it (G3, G4), and in the log it would take what is kept for votes, however often it is repeated. */
+  #withoutRoom(write: Pending, shortage: string): void {
+    const { body, requestId, fingerprint } = write.call;
     const { registry } = this.#host;
-    const shortage = needsRoom(body) ? this.#host.shortage() : undefined;
-    if (shortage === undefined || requestId === '') return shortage;
-    return registry.remembers(body.kind, requestId) ? undefined : shortage;
+    const first =
+      requestId === '' ? undefined : registry.answerAgain(body.kind, requestId, fingerprint);
+    if (first === undefined) this.#fail(write, 'resourceExhausted', shortage, 'diskSpace');
+    else this.#settle(write, { kind: 'applied', result: first });
   }
 
   #proposed(write: Pending, outcome: ProposalOutcome): void {

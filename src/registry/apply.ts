@@ -9,6 +9,7 @@ import type {
   Command,
   CommandBody,
   CommandHeader,
+  CommandKind,
   Deregister,
   Expire,
   Register,
@@ -34,17 +35,28 @@ export function applyCommand(state: RegistryState, command: Command): Applied {
   forgetOutdated(answers, ledger, limits, registryTimeMs);
   if (requestId === '') return applyBody(state, header, body);
 
-  const first = recall(answers, limits, body.kind, requestId, registryTimeMs);
-  if (first !== undefined) {
-    const isRetry = first.fingerprint === fingerprint;
-    const reused: ApplyResult = { kind: 'requestIdReused', revision: state.revision };
-    return { result: isRetry ? first.result : reused, group: undefined };
-  }
+  const again = answerAgain(state, body.kind, { requestId, fingerprint, limits });
+  if (again !== undefined) return { result: again, group: undefined };
   const applied = applyBody(state, header, body);
   const { result } = applied;
   const key = answerKey(body.kind, requestId);
   remember(answers, ledger, limits, key, { fingerprint, result, registryTimeMs });
   return applied;
+}
+
+/** What a retry of a write is answered as long as the first answer is remembered: that one, or that it asks for something else. */
+export function answerAgain(
+  state: RegistryState,
+  kind: CommandKind,
+  retry: {
+    readonly requestId: string;
+    readonly fingerprint: string;
+    readonly limits: RegistryLimits;
+  },
+): ApplyResult | undefined {
+  const first = recall(state.answers, retry.limits, kind, retry.requestId, state.registryTimeMs);
+  if (first === undefined || first.fingerprint === retry.fingerprint) return first?.result;
+  return { kind: 'requestIdReused', revision: state.revision };
 }
 
 function applyBody(state: RegistryState, header: CommandHeader, body: CommandBody): Applied {

@@ -68,8 +68,9 @@ export interface Registry {
   apply(command: Command): Applied;
   /** The answer `apply` would give without changing anything, or undefined if it would write. For commands without request_id. */
   answerIfUnchanged(body: CommandBody): ApplyResult | undefined;
-  /** An answer to this request_id is remembered: `apply` would give it again, and write nothing. */
-  remembers(kind: CommandKind, requestId: string): boolean;
+  /** The answer `apply` would give to a retry because the first answer to its request_id is remembered, without writing anything; undefined: it is
+   * not. What was applied stays applied, so it needs no log. */
+  answerAgain(kind: CommandKind, requestId: string, fingerprint: string): ApplyResult | undefined;
   /** The records that changed since the last call, each once with its latest value; then the list is empty again. */
   takeDirty(): readonly StoredRecord[];
   meta(): RegistryMeta;

@@ -1,8 +1,7 @@
 // createRegistry: the state machine, empty or from an image, behind the interface that the node and the doors use.
 import { assert } from '../lib/assert.ts';
-import { answerWithoutWriting, applyCommand } from './apply.ts';
+import { answerAgain, answerWithoutWriting, applyCommand } from './apply.ts';
 import { findInstance } from './catalog.ts';
-import { recall } from './deduplication.ts';
 import type { LoadedRegistry, Registry, RegistryImage, RegistryLimits } from './index.ts';
 import { listInstances, listServices, onlyUnhealthy } from './query.ts';
 import { takeDirtyRecords } from './record-ledger.ts';
@@ -18,7 +17,7 @@ export const registryDefaults: RegistryLimits = {
   rememberAnswersMs: 600_000,
 };
 
-/** A registry, empty or as the image has it. `limits` are this node's own: what answerIfUnchanged and remembers go by; apply goes by
+/** A registry, empty or as the image has it. `limits` are this node's own: what answerIfUnchanged and answerAgain go by; apply goes by
  * those in the command. Throws InvariantError when the image's records do not have the hash that its metadata states. */
 export function createRegistry(limits: RegistryLimits, image?: RegistryImage): Registry {
   const state = image === undefined ? emptyState() : takeLoaded(loadImage(image));
@@ -26,8 +25,8 @@ export function createRegistry(limits: RegistryLimits, image?: RegistryImage): R
   return {
     apply: (command) => applyCommand(state, command),
     answerIfUnchanged: (body) => answerWithoutWriting(state, body, limits),
-    remembers: (kind, requestId) =>
-      recall(state.answers, limits, kind, requestId, state.registryTimeMs) !== undefined,
+    answerAgain: (kind, requestId, fingerprint) =>
+      answerAgain(state, kind, { requestId, fingerprint, limits }),
     takeDirty: () => takeDirtyRecords(state.ledger),
     meta: () => ({
       revision: state.revision,

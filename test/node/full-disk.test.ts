@@ -103,9 +103,14 @@ describe('full disks of a majority', () => {
     const [one = '', other = ''] = cluster.followers();
     const first = await cluster.register(one, 'a', { requestId: 'r1' });
     await fill(cluster, free, one, other);
+    const { commitIndex } = cluster.node(one).status();
     for (const at of cluster.ids) {
       expect(await cluster.register(at, 'a', { requestId: 'r1' }), at).toEqual(first);
+      const reused = await cluster.finish(cluster.write(at, registration('b'), 'r1'));
+      expect(reused.kind, at).toBe('requestIdReused');
     }
+    // From memory: a caller that repeats itself does not eat up what is left.
+    expect(cluster.node(one).status().commitIndex).toBe(commitIndex);
     const anew = await cluster.outcome(cluster.write(one, registration('a'), 'r2'));
     expect('error' in anew ? anew.error.code : '').toBe('resourceExhausted');
   });

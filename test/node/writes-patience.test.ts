@@ -20,7 +20,7 @@ class Follower {
     this.writes = new Writes({
       clock: this.clock,
       self: nodeId('n2'),
-      registry: { answerIfUnchanged: () => undefined, remembers: () => false },
+      registry: { answerIfUnchanged: () => undefined, answerAgain: () => undefined },
       leader: () => this.leader,
       leading: () => false,
       send: (_to, frame) => this.sent.push(frame),
