@@ -80,36 +80,50 @@ const onItsWay =
 const almostBack =
   'Start the node while the others are a majority: it removes damaged-log once it has its vote again.';
 
-/** What was set aside when the log was lost, and whether the node has come back since. */
+/** What was set aside when the log was lost, and whether the node has come back since. True where it was moved by hand, so that a start that
+ * found another log lost would refuse. */
 export async function checkSetAside(
   directory: string,
   names: readonly string[],
   identity: Identity | undefined,
   found: Finding[],
-): Promise<void> {
+): Promise<boolean> {
   const add = addingTo(found, 'directory');
   const aside = join(directory, DAMAGED_LOG);
   const lost = identity?.replaces;
   if (lost !== undefined && !lost.setAside) {
     const text = `This node was interrupted while it gave up its log: what else is here is of its former incarnation, and was not read. What was found: ${lost.found}.`;
     add('note', text, 'Nothing to do: the next start moves it into damaged-log, and goes on.');
-    return;
+    return false;
   }
-  if (!names.includes(DAMAGED_LOG)) return;
-  if (lost !== undefined) {
+  if (!names.includes(DAMAGED_LOG)) return false;
+  const inside = await readdir(aside);
+  const named = inside.includes(IDENTITY_FILE);
+  const copied = named && identity !== undefined && (await isOf(identity, aside));
+  if (lost !== undefined && !copied) {
     const text = `This node gave up its log, which is kept in damaged-log with the state of then, and is on its way back. What was found: ${lost.found}.`;
     add('note', text, `${onItsWay} ${lookThere(aside)}`);
-    return;
+    return false;
   }
-  const inside = await readdir(aside);
-  if (inside.includes(IDENTITY_FILE)) {
+  if (named && !copied) {
     const text = 'A log was given up here and is kept in damaged-log, a data-dir of its own.';
     add('note', text, `${almostBack} ${lookThere(aside)}`);
-  } else if (isMovedByHand(inside)) {
-    const text = 'damaged-log holds a log without its identity.json, which was moved by hand.';
-    add('note', text, 'Do not delete it: see "All logs were only away" in docs/recovery.md.');
-  } else {
+    return false;
+  }
+  if (!isMovedByHand(inside)) {
     const text = 'damaged-log is the beginning or the rest of a log that was set aside.';
     add('note', text, 'Nothing to do: a start makes it anew, or removes it.');
+    return false;
   }
+  const text = copied
+    ? 'damaged-log holds a log whose identity.json was copied out of it by hand.'
+    : 'damaged-log holds a log without its identity.json, which was moved by hand.';
+  add('note', text, 'Do not delete it: see "All logs were only away" in docs/recovery.md.');
+  return true;
+}
+
+/** What lies in `aside` is of the same incarnation. */
+async function isOf({ incarnation }: Identity, aside: string): Promise<boolean> {
+  const inside = await readIdentity(aside).catch(() => undefined);
+  return inside?.incarnation === incarnation;
 }

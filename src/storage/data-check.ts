@@ -76,7 +76,7 @@ export async function checkLocked(directory: string): Promise<DataCheck> {
   const found: Finding[] = [];
   checkNames(names, found);
   const identity = await checkIdentity(directory, names, found);
-  await checkSetAside(directory, names, identity, found);
+  const byHand = await checkSetAside(directory, names, identity, found);
   // Log and state are then of another incarnation than the identity.
   if (identity?.replaces?.setAside === false)
     return { directory, ...nothing, identity, findings: found };
@@ -89,8 +89,13 @@ export async function checkLocked(directory: string): Promise<DataCheck> {
   const owner = identity?.incarnation ?? (await ownerOfLog(walPath)) ?? '';
   const state = await checkState(directory, owner, log, found);
   const rebuilt = log === undefined ? undefined : await checkContent(log, state, found);
-  return { directory, identity, findings: found, log, state, rebuilt };
+  const findings = byHand ? found.map(withoutGivingUp) : found;
+  return { directory, identity, findings, log, state, rebuilt };
 }
+
+/** A lost log cannot be set aside where something that was moved by hand lies. */
+const withoutGivingUp = (finding: Finding): Finding =>
+  finding.advice === advice.byItself ? { ...finding, advice: advice.byHand } : finding;
 
 /** What is committed can be applied: the log's entries are commands that this version understands. */
 async function checkContent(

@@ -33,6 +33,9 @@ export const advice = {
   byItself:
     'Do not delete anything. Start the node: while the others are a majority it gives this log up and comes back by itself. If they are ' +
     'none, see docs/recovery.md.',
+  byHand:
+    'Do not delete anything. The node does not start while damaged-log is as it is: put the log in it back ("All logs were only away" in ' +
+    'docs/recovery.md), or, where it is not needed, move damaged-log out of the data directory.',
   fromLog: 'Nothing to do: the next start makes it again from the log, which is whole.',
   fromLeader:
     'Start the node while the others are a majority: it gets the state from the leader as a snapshot, and serves nothing before. If ' +

@@ -1,6 +1,14 @@
 // What check-data says of data-dirs that are sound, damaged in each part, or in use, and that it changes none of them.
 import { createHash } from 'node:crypto';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { rename, truncate, unlink } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -194,23 +202,46 @@ describe('check-data', () => {
     });
 
     test('says until when damaged-log stays once the node is a member again', async () => {
-      const whole = copyDataDir(directory, root);
+      const clusterUuid = (await readIdentity(directory))?.clusterUuid ?? expect.fail('it has one');
       await giveUp();
-      rmSync(join(whole, 'damaged-log'), { recursive: true, force: true });
-      copyDataDir(join(directory, 'damaged-log'), whole, 'damaged-log');
-      const { findings } = await checkData(whole);
-      const note = findings.find(({ verdict }) => verdict === 'note');
-      expect(note?.advice).toMatch(/^Start the node .* Do not delete damaged-log;/);
+      const held = await openDataDir(directory, options);
+      await held.markFormed(clusterUuid);
+      await held.release();
+      const note = async () =>
+        (await checkData(directory)).findings.find(({ verdict }) => verdict === 'note');
+      expect((await note())?.advice).toMatch(/^Start the node .* Do not delete damaged-log;/);
       // The identity loses its name first when it is removed.
-      const aside = join(whole, 'damaged-log');
+      const aside = join(directory, 'damaged-log');
       await rename(join(aside, 'identity.json'), join(aside, 'dropped.json'));
-      const rest = (await checkData(whole)).findings.find(({ verdict }) => verdict === 'note');
-      expect(rest?.text).toMatch(/the beginning or the rest of a log/);
+      expect((await note())?.text).toMatch(/the beginning or the rest of a log/);
       await unlink(join(aside, 'dropped.json'));
-      const moved = (await checkData(whole)).findings.find(({ verdict }) => verdict === 'note');
+      const moved = await note();
       expect(moved?.text).toMatch(/moved by hand/);
       expect(moved?.advice).toMatch(/^Do not delete it/);
-      rmSync(whole, { recursive: true });
+    });
+
+    test('half put back by copying its identity: does not say that a start goes on, which refuses', async () => {
+      await giveUp();
+      const aside = join(directory, 'damaged-log');
+      copyDataDir(join(aside, 'wal'), directory, 'wal');
+      copyFileSync(join(aside, 'identity.json'), join(directory, 'identity.json'));
+      const whole = await checkData(directory);
+      expect(isSound(whole)).toBe(true);
+      const note = whole.findings.find(({ verdict }) => verdict === 'note');
+      expect(note?.text).toMatch(/copied out of it by hand/);
+      expect(note?.advice).toMatch(/^Do not delete it: see/);
+      flip(join(directory, 'wal', '0000000001.wal'), 600);
+      const { findings } = await checkData(directory);
+      expect(findings.filter(({ advice }) => /Start the node/.test(advice))).toEqual([]);
+      const log = findings.find(({ part, verdict }) => part === 'log' && verdict === 'damaged');
+      expect(log?.advice).toMatch(/does not start while damaged-log is as it is/);
+      const held = await openDataDir(directory, options);
+      await expect(held.giveUpLog({ found, members })).rejects.toMatchObject({ exitCode: 11 });
+      await held.release();
+      // A crash before the new identity was written: the damage is found again, and nothing was moved by anybody.
+      for (const part of ['wal', 'state']) rmSync(join(aside, part), { recursive: true });
+      const begun = (await checkData(directory)).findings;
+      expect(begun.find(({ verdict }) => verdict === 'note')?.text).toMatch(/the beginning or the/);
     });
 
     test('a damaged-log without an identity beside it is the data of somebody', async () => {
