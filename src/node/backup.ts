@@ -6,7 +6,7 @@ import { BackupEncoder } from './backup-stream.ts';
 import type { Clock, StateSnapshot, StateStore } from './ports.ts';
 import type { CallOptions } from './registry-node.ts';
 import { encodeChunk, type StreamHeader } from './snapshot-stream.ts';
-import { damageOf } from './state-scrub.ts';
+import { damageOf, UNREADABLE } from './state-scrub.ts';
 
 export interface BackupHost {
   readonly clock: Clock;
@@ -124,7 +124,7 @@ export class Backups {
       if (view.ended) {
         throw new RegistryError('behind', 'a snapshot took the place of the state: ask again');
       }
-      this.#host.damaged('the state store could not be read back', error);
+      this.#host.damaged(UNREADABLE, error);
       throw error;
     }
   }

@@ -6,7 +6,7 @@ import { type ImageHasher, imageHasher, type StoredRecord } from '../registry/in
 import type { Clock, StateSnapshot, StateStore } from './ports.ts';
 import type { SnapshotChunk, SnapshotRequest } from './peer-protocol.ts';
 import { checksumOf, encodeChunk } from './snapshot-stream.ts';
-import { damageOf } from './state-scrub.ts';
+import { damageOf, UNREADABLE } from './state-scrub.ts';
 
 export interface SnapshotSourceHost {
   readonly clock: Clock;
@@ -247,8 +247,6 @@ export class SnapshotSource {
     transfer.view.close().catch((error: unknown) => this.#host.damaged(UNREADABLE, error));
   }
 }
-
-const UNREADABLE = 'the state store could not be read back';
 
 function gone({ id, chunk }: SnapshotRequest): SnapshotChunk {
   const data = new Uint8Array();

@@ -29,6 +29,8 @@ interface Walk {
   after: string;
 }
 
+export const UNREADABLE = 'the state on disk cannot be read back';
+
 /** What is wrong with the state that `header` is of, once `hasher` has been given every one of its `records` as they were read back;
  * undefined: nothing. */
 export function damageOf(
@@ -97,7 +99,7 @@ export class StateScrub {
     } catch (error) {
       if (this.#isOver(walk)) return;
       this.#end(this.#restMs);
-      this.#host.damaged('the state on disk cannot be read back', error);
+      this.#host.damaged(UNREADABLE, error);
     }
   }
 
@@ -119,7 +121,7 @@ export class StateScrub {
       this.#nextMs = clock.now() + this.#againMs;
       // The store itself says that the disk is at fault.
       if (readFailureCode(error) === 10 && !this.#stopped) {
-        this.#host.damaged('the state on disk cannot be read back', error);
+        this.#host.damaged(UNREADABLE, error);
       }
       return undefined;
     }

@@ -1,5 +1,6 @@
 // The command line of the chaos harness.
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { wholeNumber } from '../../src/cli/client-options.ts';
 import type { Ability } from './arena/arena.ts';
 import { missingInContainers } from './arena/container-arena.ts';
 import { faultKinds, faults } from './faults/catalog.ts';
@@ -54,13 +55,7 @@ function positive(text: string): number {
   return value;
 }
 
-function whole(text: string): number {
-  const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0) {
-    throw new InvalidArgumentError('must be a whole number.');
-  }
-  return value;
-}
+const anyNumber = wholeNumber(0, Number.MAX_SAFE_INTEGER);
 
 function parseKinds(text: string): readonly FaultKind[] {
   const names = text.split(',').map((name) => name.trim());
@@ -98,11 +93,11 @@ export async function parseOptions(argv: readonly string[]): Promise<ChaosOption
     .option('--quick', `${quick.minutes} minutes of ${quick.kinds.join(', ')}`)
     .option('--minutes <n>', `how long faults strike (default: ${longMinutes})`, positive)
     .option('--faults <names>', 'only these, with commas between', parseKinds)
-    .option('--seed <n>', 'which faults strike whom and when, and what clients do', whole, 1)
+    .option('--seed <n>', 'which faults strike whom and when, and what clients do', anyNumber, 1)
     .addOption(new Option('--nodes <n>', 'members of the cluster').choices(['3', '5']).default('3'))
     .option('--compose', 'the nodes of docker-compose.cluster.yml in place of processes')
     .option('--each', 'so many minutes for each fault by itself, and a table of all of them')
-    .option('--kills <n>', 'end once the leader was killed so often', whole)
+    .option('--kills <n>', 'end once the leader was killed so often', anyNumber)
     .option('--report <file>', 'the report of the run, or of the last of several, as a page')
     .option('--keep <dir>', 'keep the histories, clean or not, in here')
     .option('--main <file>', 'the program to run, instead of the one just built')

@@ -16,8 +16,8 @@ test('without options all cells are taken; each option leaves some of them', () 
 });
 
 test('numbers are taken in the units of the code', () => {
-  const options = parseOptions(['--seed', '7', '--patience', '0.5', '--json']);
-  expect(options).toMatchObject({ seed: 7, patienceMs: 500, json: true, record: false });
+  const options = parseOptions(['--seed', '7', '--patience', '5', '--json']);
+  expect(options).toMatchObject({ seed: 7, patienceMs: 5000, json: true, record: false });
 });
 
 test.for([
@@ -26,7 +26,7 @@ test.for([
   [['--role', 'learner'], /--role.*follower, leader, away/],
   [['--seed', 'x'], /--seed.*whole number/],
   [['--seed', ''], /--seed.*whole number/],
-  [['--patience', '0'], /--patience.*above 0/],
+  [['--patience', '0'], /--patience.*whole number, 1 to/],
   [['--only', 'staged', '--role', 'leader'], /no such cell/],
   [['--fast'], /--fast/],
   [['--json', 'identity'], /too many arguments/],

@@ -1,5 +1,6 @@
 // The command line of the damage matrix.
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
+import { wholeNumber } from '../../src/cli/client-options.ts';
 import { parseUsage } from '../support/usage.ts';
 import { type Cell, cellsOf, type Choice, quickCells, roles } from './cells.ts';
 import { damageKinds } from './damages.ts';
@@ -23,17 +24,8 @@ interface Parsed extends Choice {
   readonly record?: true;
 }
 
-function positive(text: string): number {
-  const value = Number(text);
-  if (!(value > 0 && value < Infinity)) throw new InvalidArgumentError('must be a number above 0.');
-  return value;
-}
-
-function whole(text: string): number {
-  const value = Number(text);
-  if (text !== '' && Number.isSafeInteger(value) && value >= 0) return value;
-  throw new InvalidArgumentError('must be a whole number.');
-}
+/** Beyond it two seeds would be one: the generator takes 32 bits. */
+const maxSeed = 2 ** 32 - 1;
 
 const several = (flags: string, what: string, choices: readonly string[]): Option =>
   new Option(`${flags} <names...>`, what).choices(choices);
@@ -61,8 +53,8 @@ export function parseOptions(words: readonly string[]): DamageOptions {
       ),
     )
     .addOption(several('--log', 'clusters with whole or trimmed logs', logKinds))
-    .option('--seed <n>', 'who is struck, and where in the file', whole, 1)
-    .option('--patience <seconds>', 'for each thing that is waited for', positive, 90)
+    .option('--seed <n>', 'who is struck, and where in the file', wholeNumber(0, maxSeed), 1)
+    .option('--patience <seconds>', 'for each thing that is waited for', wholeNumber(1, 3600), 90)
     .option('--json', 'the outcomes as JSON, and nothing else')
     .option('--record', 'puts the table into docs/testing.md, once all cells are through')
     .addHelpText('after', exitCodes)
