@@ -13,6 +13,8 @@ interface NodeLog {
   /** Term by index - 1: as handed to the disk, and as known to be on it. */
   written: number[];
   durable: number[];
+  /** How long the latter was when its last batch of each term was durable. */
+  readonly reached: Map<number, number>;
   term: number;
   votedFor: string | undefined;
 }
@@ -92,7 +94,8 @@ export class RaftLedger {
     const { term, votedFor } = image.hardState;
     // It may have been written although nobody learnt that it was.
     if (votedFor !== undefined) this.#votes.set(`${term} ${node}`, votedFor);
-    this.#logs.set(node, { written: [...found], durable: found, term, votedFor });
+    const reached = new Map([[term, found.length]]);
+    this.#logs.set(node, { written: [...found], durable: found, reached, term, votedFor });
   }
 
   /** The node lost its disk. What it had acknowledged counted; what it writes as the data-dir that it is now is not to be,
@@ -250,6 +253,7 @@ export class RaftLedger {
       log.durable = this.#below(floor, log.durable);
     }
     for (const { index, term } of entries) log.durable[index - 1] = term;
+    log.reached.set(hardState.term, log.durable.length);
     log.term = hardState.term;
     log.votedFor = hardState.votedFor;
   }
@@ -310,10 +314,16 @@ export class RaftLedger {
   #disk(node: string): KnownDisk | undefined {
     const log = this.#logs.get(node);
     if (log === undefined) return undefined;
-    const { durable, term } = log;
+    const { durable, reached, term } = log;
     const incarnation = this.#strangers.get(node);
     const voteless = incarnation !== undefined && !this.membership.givesVote(node, incarnation);
-    return { voteless, durable, term, voteIn: (asked) => this.#votes.get(`${asked} ${node}`) };
+    return {
+      voteless,
+      durable,
+      reached: (of) => reached.get(of) ?? durable.length,
+      term,
+      voteIn: (asked) => this.#votes.get(`${asked} ${node}`),
+    };
   }
 
   /** Nodes on whose disk the entry is, or was before it was lost. */

@@ -10,6 +10,8 @@ export interface KnownDisk {
   readonly voteless: boolean;
   /** Term by index - 1. */
   readonly durable: readonly number[];
+  /** How long that was at the end of a term. A later leader may have cut it since, in one write with what is acknowledged only now. */
+  readonly reached: (term: number) => number;
   readonly term: number;
   /** The vote it has durable for a term, or had. */
   readonly voteIn: (term: number) => string | undefined;
@@ -60,9 +62,9 @@ export class MessageLedger {
         }
         return this.#granted(from, to, disk, term);
       case 'appendEntriesResponse':
-        if (message.success && message.matchIndex > disk.durable.length) {
+        if (message.success && message.matchIndex > disk.reached(term)) {
           this.#lie(
-            `${from} told ${to} of ${message.matchIndex}, with ${disk.durable.length} on disk`,
+            `${from} told ${to} of ${message.matchIndex}, with ${disk.reached(term)} on disk`,
           );
         }
         return;
