@@ -269,7 +269,10 @@ export class RaftLedger {
     this.#leaders.set(term, node);
     if (commitIndex !== undefined) this.#committedBefore.set(term, commitIndex);
     const log = this.#logs.get(node);
-    const missing = this.#committed.findIndex((of, at) => log?.written[at] !== of);
+    // Votes may arrive late, when a later leader has committed more: that one began with what counts here.
+    const later = [...this.#committedBefore].filter(([of]) => of > term).map(([, index]) => index);
+    const before = this.#committed.slice(0, Math.min(this.#committed.length, ...later));
+    const missing = before.findIndex((of, at) => log?.written[at] !== of);
     if (missing >= 0) {
       this.#say('raft', `${node} leads in term ${term} without the committed entry ${missing + 1}`);
     }
@@ -320,7 +323,8 @@ export class RaftLedger {
     return {
       voteless,
       durable,
-      reached: (of) => reached.get(of) ?? durable.length,
+      // A write may hold entries of one term and a vote of the next.
+      reached: (of) => Math.max(durable.length, reached.get(of) ?? 0),
       term,
       voteIn: (asked) => this.#votes.get(`${asked} ${node}`),
     };
