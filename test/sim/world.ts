@@ -82,8 +82,10 @@ export class World {
     const { network, ledger } = this;
     network.said = (from, to, message) => ledger.messages.said(from, to, message);
     const log = (node: string) => createNodeLog(logHost, node);
+    // One for all: whoever is refused asks somebody else next time, as the client does.
+    const doors = this.#random('whom a node asks to be added');
     const ask = (self: MemberIdentity, process: Process): Promise<readonly Member[]> =>
-      askToJoin(this.#clients, this.#random(`${process.name} asks`), self, process);
+      askToJoin(this.#clients, doors, self, process);
     const machineWorld = { timeline, network, ledger, parameters, coverage, blame, log, ask };
     const { nodes, spares } = parameters;
     this.machines = [...nodes, ...spares].map(
