@@ -23,6 +23,8 @@ export interface MachineWorld {
   readonly ledger: RaftLedger;
   readonly parameters: Parameters;
   readonly coverage: Coverage;
+  /** A node that was no member begins to note that it is one; for how many milliseconds that hangs. */
+  readonly noteBegan: (node: string) => number;
   readonly blame: (guarantee: string, evidence: string) => void;
   readonly log: (node: string) => Logger;
   /** Asks some member to add this node, as --join does. */
@@ -49,7 +51,8 @@ export interface BootOptions extends Pick<NodeOptions, 'join' | 'replaces' | 're
   readonly readsBack: () => void;
   /** The log is about to let go of everything up to there. */
   readonly trims: (index: number) => void;
-  readonly belongsTo: (clusterUuid: string) => void;
+  /** Durable when it resolves: the data-dir belongs to this cluster. */
+  readonly note: (clusterUuid: string) => Promise<void>;
   readonly drawSeed: () => number;
 }
 
@@ -66,9 +69,9 @@ export const asMember = (name: string): Pick<MemberIdentity, 'nodeId' | 'peerAdd
 });
 
 export async function boot(world: MachineWorld, options: BootOptions): Promise<RegistryNode> {
-  const { timeline, network, ledger, parameters, coverage, log } = world;
+  const { network, ledger, parameters, coverage, log } = world;
   const { id, incarnation, formed, process, clock, disk, state, garble, ...rest } = options;
-  const { logRead, connected, readsBack, trims, belongsTo, drawSeed, members, ...wayIn } = rest;
+  const { logRead, connected, readsBack, trims, note, drawSeed, members, ...wayIn } = rest;
   const wal = await openWal('/wal', {
     segmentBytes: parameters.segmentBytes,
     maxFrameBytes: parameters.maxFrameBytes,
@@ -108,10 +111,7 @@ export async function boot(world: MachineWorld, options: BootOptions): Promise<R
     logStore,
     stateStore: state.open({ process, floorIndex, owner: incarnation }),
     transport,
-    markFormed: async (clusterUuid) => {
-      await timeline.sleep(parameters.writeMs, process, `disk ${process.name} identity`);
-      belongsTo(clusterUuid);
-    },
+    markFormed: note,
     freeSpace: () => disk.freeSpace(process),
     clock,
     log: log(id),

@@ -64,6 +64,8 @@ const counters = [
   'snapshotsRefused',
   'damagedLogs',
   'logsReturned',
+  'notesHeld',
+  'lossesBeforeNotes',
   'fullDisks',
   'shortages',
   'writesWithoutRoom',

@@ -80,6 +80,14 @@ export type FaultAction =
       readonly times: number;
       readonly afterMs: number;
     }
+  /** The next data-dirs that are to say that they belong to the cluster cannot write it for so long. The process may die meanwhile; its
+   * log and its state may be gone then, unless it has acknowledged something before it was a member. */
+  | {
+      readonly kind: 'holdNote';
+      readonly forMs: number;
+      readonly ends: 'well' | 'crash' | 'loss';
+      readonly downMs: number;
+    }
   /** Nothing that needs new space can be written, on this node, and on so many others. */
   | {
       readonly kind: 'fullDisk';
@@ -105,6 +113,21 @@ export function drawShortage(
   const forMs = random.integer(3500, 5000);
   const fault = { kind: 'fullDisk', node: 'leader', forMs, others } as const;
   return { atMs: random.integer(600, 2500), fault };
+}
+
+/** In some seeds identity.json is slow to be written by whoever becomes a member; there again with a generator of its own. */
+export function drawHeldNotes(
+  seed: number,
+  { chaosMs, faults }: Parameters,
+): readonly { readonly atMs: number; readonly fault: FaultAction }[] {
+  const random = seededRandom(seed ^ 0x2c1b3c6d);
+  if (random.next() > 0.5 || faults.length === 0) return [];
+  return Array.from({ length: random.integer(2, 6) }, () => {
+    const ends = (['well', 'crash', 'loss', 'loss'] as const)[random.integer(0, 4)] ?? 'well';
+    const atMs = random.integer(300, Math.ceil(chaosMs / 2));
+    const forMs = someMs(random, 3000);
+    return { atMs, fault: { kind: 'holdNote', forMs, ends, downMs: someMs(random, 500) } };
+  });
 }
 
 /** Whom a fault strikes. */

@@ -24,7 +24,15 @@ export interface FaultWorld {
   readonly healed: () => boolean;
 }
 
-const kindsOfAll = ['crashAll', 'pauseAll', 'split', 'dethrone', 'breakPull', 'garble'] as const;
+const kindsOfAll = [
+  'crashAll',
+  'pauseAll',
+  'split',
+  'dethrone',
+  'breakPull',
+  'holdNote',
+  'garble',
+] as const;
 const kindsOfLinks = ['cut', 'flap', 'slowLink', 'reset'] as const;
 const kindsOfDisks = [
   'discardState',
@@ -60,6 +68,8 @@ export class Faults {
   /** How many faults hold each path cut. */
   readonly #cuts = new Map<string, number>();
   readonly #aimedAtPulls: Extract<FaultAction, { readonly kind: 'breakPull' }>[] = [];
+
+  readonly #aimedAtNotes: Extract<FaultAction, { readonly kind: 'holdNote' }>[] = [];
 
   readonly #damageWorld: DamageWorld;
   readonly #damage: Damage;
@@ -103,6 +113,9 @@ export class Faults {
       case 'breakPull':
         this.#aimedAtPulls.push(...Array.from({ length: fault.times }, () => fault));
         return;
+      case 'holdNote':
+        this.#aimedAtNotes.push(fault);
+        return;
       case 'garble':
         for (const { garble } of machines.values()) garble.aim(fault.how, fault.times);
     }
@@ -119,6 +132,27 @@ export class Faults {
       if (fault.how === 'reset') puller.transport?.reset(giver.id);
       else this.#down(fault.how === 'crashSource' ? giver : puller, false, DOWN_AFTER_STALL_MS);
     });
+  }
+
+  /** A node begins to note that it is a member: for how many milliseconds that hangs. */
+  noteBegan(node: string): number {
+    const { machines, coverage, timeline, tell, untilMs } = this.#world;
+    const machine = machines.get(node);
+    const fault = this.#world.healed() ? undefined : this.#aimedAtNotes.shift();
+    const process = machine?.process;
+    if (fault === undefined || machine === undefined) return 0;
+    const { forMs, ends, downMs } = fault;
+    coverage.count('notesHeld');
+    tell(`${node} cannot note that it is a member for ${forMs} ms, which ends: ${ends}`);
+    if (ends !== 'well') {
+      this.#later(forMs * 0.8, () => {
+        if (machine.process !== process || machine.formed) return;
+        if (ends === 'crash') machine.crash(false);
+        else if (machine.beginAnew()) coverage.count('lossesBeforeNotes');
+        this.#startAfter(machine, downMs);
+      });
+    }
+    return Math.max(0, Math.min(forMs, untilMs - timeline.nowMs));
   }
 
   #performOnProcess(machine: Machine, fault: FaultOfProcess): void {

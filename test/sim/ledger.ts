@@ -47,6 +47,8 @@ export class RaftLedger {
   readonly #former = new Set<string>();
   /** Nodes that lost their disk, with what they are now. */
   readonly #strangers = new Map<string, string>();
+  /** Nodes whose data-dir says, durably, that it belongs to the cluster. */
+  readonly #noted = new Set<string>();
   #lost = 0;
 
   readonly #maxPromotionLag: number;
@@ -113,6 +115,20 @@ export class RaftLedger {
     this.#logs.delete(node);
     this.#applied.delete(node);
     this.#strangers.set(node, incarnation);
+    this.#noted.delete(node);
+    this.messages.wiped(node);
+  }
+
+  /** Its identity.json says that it is a member. */
+  noted(node: string): void {
+    this.#noted.add(node);
+  }
+
+  /** It lost log and state before it was noted, and before it told anybody of them. */
+  beganAnew(node: string): void {
+    if (this.#noted.has(node)) this.#say('G14', `${node} begins anew, though it is a member`);
+    this.#logs.delete(node);
+    this.#applied.delete(node);
   }
 
   /** The terms up to a floor: nothing is let go that was not committed. */
@@ -230,6 +246,10 @@ export class RaftLedger {
     const [before] = this.membership.inLog(written, entry.index - 1);
     const now = this.membership.of(entry)?.voters ?? [];
     for (const voter of now.filter((one) => before?.voters.includes(one) === false)) {
+      if (!this.#noted.has(voter)) {
+        const evidence = `${voter} gets a vote at ${entry.index}, before its data-dir says that it is a member`;
+        this.#say('G14', evidence);
+      }
       const held = this.#logs.get(voter)?.durable.length ?? 0;
       if (held + this.#maxPromotionLag >= entry.index - 1) continue;
       this.#say('G1', `${voter} gets a vote at ${entry.index}, with ${held} on its disk`);
@@ -327,7 +347,18 @@ export class RaftLedger {
       reached: (of) => Math.max(durable.length, reached.get(of) ?? 0),
       term,
       voteIn: (asked) => this.#votes.get(`${asked} ${node}`),
+      unnoted: (index) => !this.#noted.has(node) && this.#makesMember(node, durable, index),
     };
+  }
+
+  /** The configuration in effect at `index` of this log means the data-dir that the node has now. */
+  #makesMember(node: string, terms: readonly number[], index: number): boolean {
+    const incarnation = this.#strangers.get(node);
+    const [known] = this.membership.inLog(terms, index);
+    if (known === undefined || known.index > index) return false;
+    return known.members.some((member) => {
+      return member.nodeId === node && member.incarnation === (incarnation ?? member.incarnation);
+    });
   }
 
   /** Nodes on whose disk the entry is, or was before it was lost. */

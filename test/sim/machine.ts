@@ -175,11 +175,36 @@ export class Machine {
 
   /** Nothing is on the disks but who this is now. */
   #begin(former: string): void {
+    this.#empty();
+    this.#world.ledger.wiped(this.id, { former, incarnation: this.incarnation });
+    this.lost = true;
+  }
+
+  #empty(): void {
     this.disk.replace();
     this.state.replace();
     this.#floorIndex = 0;
-    this.#world.ledger.wiped(this.id, { former, incarnation: this.incarnation });
-    this.lost = true;
+  }
+
+  /** A crash meanwhile leaves it undone. The first boot of a cluster is not held up: nobody is a member before it. */
+  async #note(process: Process, clusterUuid: string): Promise<void> {
+    const { timeline, parameters, ledger, noteBegan } = this.#world;
+    const hangsMs = this.#joins || this.returning ? noteBegan(this.id) : 0;
+    const what = `disk ${process.name} identity`;
+    await timeline.sleep(parameters.writeMs + hangsMs, process, what);
+    this.#identity.belongsTo(clusterUuid);
+    ledger.noted(this.id);
+  }
+
+  /** Log and state are gone before its data-dir says that it is a member: it begins anew as who it is. False where it has acknowledged
+   * entries already, of before it was a member: a leader still takes those for its own. */
+  beginAnew(): boolean {
+    this.crash(true);
+    if (this.#world.ledger.messages.acknowledged(this.id)) return false;
+    this.#empty();
+    this.rotten = false;
+    this.#world.ledger.beganAnew(this.id);
+    return true;
   }
 
   /** What was done to the log; undefined where nothing of that kind can be. */
@@ -245,7 +270,7 @@ export class Machine {
         this.disk.entriesRead();
       },
       trims: (index) => this.#trims(index),
-      belongsTo: (clusterUuid) => this.#identity.belongsTo(clusterUuid),
+      note: (clusterUuid) => this.#note(process, clusterUuid),
       restored: () => this.#restored(),
       fatal: (code, reason) => this.#fatal(life, code, reason),
       drawSeed: () => this.#random.integer(1, 2 ** 31),

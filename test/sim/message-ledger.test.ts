@@ -7,7 +7,8 @@ import { type KnownDisk, MessageLedger } from './message-ledger.ts';
 /** Entries of term 5 on the disk of a node that is in another term since. */
 function diskWith(entries: number, term: number, more: Partial<KnownDisk> = {}): KnownDisk {
   const durable = Array.from({ length: entries }, () => 5);
-  return { voteless: false, durable, reached: () => entries, term, voteIn: () => 'n1', ...more };
+  const told = { unnoted: () => false, voteIn: () => 'n1', ...more };
+  return { voteless: false, durable, reached: () => entries, term, ...told };
 }
 
 /** n1 asks n3, whose log ends with `lastIndex` of term 5, for its vote in term 6, and gets it when the disk of n3 is in `diskTerm`. */
@@ -64,6 +65,13 @@ describe('an acknowledgement (figure 2)', () => {
   test('of entries that are not durable is a lie', () => {
     expect(acknowledged(diskWith(15, 5))).toEqual([]);
     expect(acknowledged(diskWith(14, 5))).toMatchObject([{ guarantee: 'raft' }]);
+  });
+
+  test('of what makes a node a member comes after its data-dir says so (G14)', () => {
+    expect(acknowledged(diskWith(15, 5, { unnoted: (index) => index >= 15 }))).toMatchObject([
+      { guarantee: 'G14' },
+    ]);
+    expect(acknowledged(diskWith(15, 5, { unnoted: (index) => index > 15 }))).toEqual([]);
   });
 
   test('is judged by what was durable in its term, not by what a later leader has cut in the same write', () => {

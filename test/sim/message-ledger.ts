@@ -8,6 +8,8 @@ import type { Message } from '../../src/raft/index.ts';
 export interface KnownDisk {
   /** It lost what it had, and nobody has given it a vote since (G14). */
   readonly voteless: boolean;
+  /** Its own log, up to there, makes this data-dir a member, and the data-dir does not say so yet: it may still begin anew (G14). */
+  readonly unnoted: (index: number) => boolean;
   /** Term by index - 1. */
   readonly durable: readonly number[];
   /** How long that was at the end of a term. A later leader may have cut it since, in one write with what is acknowledged only now. */
@@ -27,6 +29,8 @@ export class MessageLedger {
   readonly #blame: (violation: Violation) => void;
   /** The best log that a candidate claimed to have, by candidate, voter and term. */
   readonly #claims = new Map<string, Claim>();
+  /** Nodes that have told somebody of an entry or a snapshot since they were another data-dir. */
+  readonly #acknowledged = new Set<string>();
 
   constructor(
     diskOf: (node: string) => KnownDisk | undefined,
@@ -34,6 +38,15 @@ export class MessageLedger {
   ) {
     this.#diskOf = diskOf;
     this.#blame = blame;
+  }
+
+  acknowledged(node: string): boolean {
+    return this.#acknowledged.has(node);
+  }
+
+  /** It is another data-dir. */
+  wiped(node: string): void {
+    this.#acknowledged.delete(node);
   }
 
   said(from: string, to: string, message: Message): void {
@@ -56,6 +69,7 @@ export class MessageLedger {
       case 'requestVoteResponse':
         if (!message.voteGranted) return;
         if (disk.voteless) this.#stranger(from, `votes for ${to} in term ${term}`);
+        if (disk.unnoted(disk.durable.length)) this.#hasty(from, `votes for ${to} in term ${term}`);
         // With a later term on disk it votes for nobody else in this one.
         if (disk.term <= term && disk.voteIn(term) !== to) {
           this.#lie(`${from} told ${to} of a vote in term ${term} that is not on its disk`);
@@ -67,13 +81,20 @@ export class MessageLedger {
             `${from} told ${to} of ${message.matchIndex}, with ${disk.reached(term)} on disk`,
           );
         }
+        if (message.success && message.matchIndex > 0) this.#acknowledged.add(from);
+        if (message.success && disk.unnoted(message.matchIndex)) {
+          this.#hasty(from, `acknowledges ${message.matchIndex} to ${to}`);
+        }
+        return;
+      case 'installSnapshotResponse':
+        this.#acknowledged.add(from);
+        if (disk.unnoted(message.index)) this.#hasty(from, `has a snapshot to ${message.index}`);
         return;
       // These speak for no disk.
       case 'appendEntries':
       case 'heartbeat':
       case 'heartbeatResponse':
       case 'installSnapshot':
-      case 'installSnapshotResponse':
       case 'readIndexRequest':
       case 'readIndexResponse':
       case 'snapshotWanted':
@@ -108,6 +129,11 @@ export class MessageLedger {
 
   #stranger(node: string, what: string): void {
     const evidence = `${node} ${what}, and nobody gave it a vote since it lost its log`;
+    this.#blame({ guarantee: 'G14', evidence });
+  }
+
+  #hasty(node: string, what: string): void {
+    const evidence = `${node} ${what}, and its data-dir, which may begin anew, does not say that it is a member`;
     this.#blame({ guarantee: 'G14', evidence });
   }
 

@@ -6,7 +6,7 @@ import type { Lifecycle } from '../../src/registry/index.ts';
 import type { NamedGeneration } from '../support/known-generations.ts';
 import type { WriteAction } from '../support/write-action.ts';
 import { drawDamages } from './damage-plan.ts';
-import { drawFault, drawShortage, type FaultAction } from './fault-plan.ts';
+import { drawFault, drawHeldNotes, drawShortage, type FaultAction } from './fault-plan.ts';
 import type { Operation } from './operator.ts';
 import { drawParameters, type Parameters } from './parameters.ts';
 
@@ -107,6 +107,9 @@ export function drawPlan(seed: number, chaosMs: number): Plan {
   if (shortage !== undefined) add(shortage.atMs, '', { kind: 'fault', fault: shortage.fault });
   for (const { atMs, damage } of drawDamages(seed, parameters)) {
     add(atMs, '', { kind: 'fault', fault: damage });
+  }
+  for (const { atMs, fault } of drawHeldNotes(seed, parameters)) {
+    add(atMs, '', { kind: 'fault', fault });
   }
   return { seed, parameters, actions: actions.toSorted((a, b) => a.atMs - b.atMs) };
 }

@@ -86,7 +86,9 @@ export class World {
     const doors = this.#random('whom a node asks to be added');
     const ask = (self: MemberIdentity, process: Process): Promise<readonly Member[]> =>
       askToJoin(this.#clients, doors, self, process);
-    const machineWorld = { timeline, network, ledger, parameters, coverage, blame, log, ask };
+    const noteBegan = (node: string): number => this.#faults.noteBegan(node);
+    const sea = { timeline, network, ledger, parameters, coverage };
+    const machineWorld = { ...sea, noteBegan, blame, log, ask };
     const { nodes, spares } = parameters;
     this.machines = [...nodes, ...spares].map(
       (name) => new Machine(machineWorld, name, this.#random(name), spares.includes(name)),

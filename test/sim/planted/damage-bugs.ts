@@ -55,6 +55,18 @@ export const damageBugs: readonly PlantedBug[] = [
       'return progress !== undefined;',
     ),
   ),
+  damagedLog(
+    'what follows the membership is told before it is noted',
+    patch('node/membership-note.ts', 'if (note.due) member ??= sequence;', ''),
+  ),
+  damagedLog(
+    'a learner is promoted before it has acknowledged its membership',
+    patch(
+      'raft/change.ts',
+      'if (progress.matchIndex < state.members.configuration.index) return false;',
+      '',
+    ),
+  ),
   damagedState(
     'the applied index of a state is believed without its hash',
     patch('storage/state-verdict.ts', 'if (hash === expected)', "if (hash !== '')"),
