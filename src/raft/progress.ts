@@ -88,11 +88,14 @@ export function becomeProbing(progress: Progress, nextIndex: LogIndex): void {
 }
 
 /** A new replication session: replies that are still under way no longer count. What was taken in stays, because neither a
- * durable acknowledgement nor an answered round of this term can be taken back; everything inferred from traffic goes. */
+ * durable acknowledgement nor an answered round of this term can be taken back; everything inferred from traffic goes. But a learner may
+ * be a data-dir that began anew before it knew that it is a member (G14): it is asked once more where it was. */
 export function renewSession(progress: Progress, session: Session): void {
   progress.session = session;
   progress.commitTold = logIndex(0);
-  becomeProbing(progress, logIndex(progress.matchIndex + 1));
+  const next = logIndex(progress.matchIndex + 1);
+  if (!progress.voter) progress.matchIndex = logIndex(0);
+  becomeProbing(progress, next);
 }
 
 /** Takes in a successful acknowledgement. True when matchIndex rose. */

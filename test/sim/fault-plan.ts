@@ -81,7 +81,7 @@ export type FaultAction =
       readonly afterMs: number;
     }
   /** The next data-dirs that are to say that they belong to the cluster cannot write it for so long. The process may die meanwhile; its
-   * log and its state may be gone then, unless it has acknowledged something before it was a member. */
+   * log and its state may be gone then. */
   | {
       readonly kind: 'holdNote';
       readonly forMs: number;

@@ -148,7 +148,10 @@ export class Faults {
       this.#later(forMs * 0.8, () => {
         if (machine.process !== process || machine.formed) return;
         if (ends === 'crash') machine.crash(false);
-        else if (machine.beginAnew()) coverage.count('lossesBeforeNotes');
+        else {
+          machine.beginAnew();
+          coverage.count('lossesBeforeNotes');
+        }
         this.#startAfter(machine, downMs);
       });
     }

@@ -116,7 +116,6 @@ export class RaftLedger {
     this.#applied.delete(node);
     this.#strangers.set(node, incarnation);
     this.#noted.delete(node);
-    this.messages.wiped(node);
   }
 
   /** Its identity.json says that it is a member. */

@@ -196,15 +196,13 @@ export class Machine {
     ledger.noted(this.id);
   }
 
-  /** Log and state are gone before its data-dir says that it is a member: it begins anew as who it is. False where it has acknowledged
-   * entries already, of before it was a member: a leader still takes those for its own. */
-  beginAnew(): boolean {
+  /** Log and state are gone before its data-dir says that it is a member: it begins anew as who it is, though it may
+   * have acknowledged entries of before its membership. */
+  beginAnew(): void {
     this.crash(true);
-    if (this.#world.ledger.messages.acknowledged(this.id)) return false;
     this.#empty();
     this.rotten = false;
     this.#world.ledger.beganAnew(this.id);
-    return true;
   }
 
   /** What was done to the log; undefined where nothing of that kind can be. */

@@ -29,8 +29,6 @@ export class MessageLedger {
   readonly #blame: (violation: Violation) => void;
   /** The best log that a candidate claimed to have, by candidate, voter and term. */
   readonly #claims = new Map<string, Claim>();
-  /** Nodes that have told somebody of an entry or a snapshot since they were another data-dir. */
-  readonly #acknowledged = new Set<string>();
 
   constructor(
     diskOf: (node: string) => KnownDisk | undefined,
@@ -38,15 +36,6 @@ export class MessageLedger {
   ) {
     this.#diskOf = diskOf;
     this.#blame = blame;
-  }
-
-  acknowledged(node: string): boolean {
-    return this.#acknowledged.has(node);
-  }
-
-  /** It is another data-dir. */
-  wiped(node: string): void {
-    this.#acknowledged.delete(node);
   }
 
   said(from: string, to: string, message: Message): void {
@@ -81,13 +70,11 @@ export class MessageLedger {
             `${from} told ${to} of ${message.matchIndex}, with ${disk.reached(term)} on disk`,
           );
         }
-        if (message.success && message.matchIndex > 0) this.#acknowledged.add(from);
         if (message.success && disk.unnoted(message.matchIndex)) {
           this.#hasty(from, `acknowledges ${message.matchIndex} to ${to}`);
         }
         return;
       case 'installSnapshotResponse':
-        this.#acknowledged.add(from);
         if (disk.unnoted(message.index)) this.#hasty(from, `has a snapshot to ${message.index}`);
         return;
       // These speak for no disk.
