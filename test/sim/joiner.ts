@@ -6,7 +6,7 @@ import type { Process } from './timeline.ts';
 
 const ASK_MS = 3000;
 
-/** Rejects where nobody answered, or it was refused; never ends once the process is dead. */
+/** From any member on, and from one to the next while nobody takes it in. Rejects where none did; never ends once the process is dead. */
 export async function askToJoin(
   { door, machines, tell }: ClientWorld,
   random: Random,
@@ -14,14 +14,17 @@ export async function askToJoin(
   process: Process,
 ): Promise<readonly Member[]> {
   const others = machines().filter(({ id }) => id !== self.nodeId);
-  const other = others[random.integer(0, Math.max(1, others.length))];
-  if (other === undefined) throw new Error('there is nobody to ask');
+  const first = random.integer(0, Math.max(1, others.length));
   const member: Member = { ...self, learner: true };
-  const reply = await door.call(other, ASK_MS, (node) =>
-    node.changeMembers({ kind: 'add', member }, {}),
-  );
-  tell(self.nodeId, `asks ${other.id} to be added: ${reply.kind}`);
-  if (!process.alive) return new Promise(() => undefined);
-  if (reply.kind === 'value') return reply.value;
-  throw reply.kind === 'refused' ? reply.error : new Error('no answer');
+  let refusal = new Error('there is nobody to ask');
+  for (const other of [...others.slice(first), ...others.slice(0, first)]) {
+    const reply = await door.call(other, ASK_MS, (node) =>
+      node.changeMembers({ kind: 'add', member }, {}),
+    );
+    tell(self.nodeId, `asks ${other.id} to be added: ${reply.kind}`);
+    if (!process.alive) return new Promise(() => undefined);
+    if (reply.kind === 'value') return reply.value;
+    refusal = reply.kind === 'refused' ? reply.error : new Error('no answer');
+  }
+  throw refusal;
 }
